@@ -1,0 +1,96 @@
+# Everything a newcomer needs: `make demo`, `make test`. Needs make and Python 3.11 or newer, nothing else.
+# Works with GNU make 3.81 (macOS) and later: no .ONESHELL, no !=, no grouped targets.
+
+# The Python that makes .venv; without it the first of these that is new enough.
+PYTHON ?=
+PYTHON_CANDIDATES = $(if $(PYTHON),$(PYTHON),python3.11 python3 python3.12 python3.13 python3.14)
+# More arguments for pytest: make test PYTEST_ARGS="-k walk -x"
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/dev.txt
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-all check lint format bench lock clean
+
+help:
+	@echo 'make demo      set up, start the sandbox, load it into DuckDB, show the result'
+	@echo 'make test      set up, run the tests'
+	@echo 'make test-all  the same with the slow tests'
+	@echo 'make check     set up, ruff and mypy --strict over everything, tests included'
+	@echo 'make lint      ruff alone;  make format  let ruff rewrite'
+	@echo 'make bench     measure'
+	@echo 'make lock      resolve the dependencies again (UPGRADE=1: to the newest allowed)'
+	@echo 'make clean     remove .venv and everything that can be made again'
+
+setup: $(INSTALLED)
+
+# The stamp is written last: an interrupted set-up starts again, a finished one is repeated only when
+# the lock or pyproject.toml is newer. An existing environment of a Python new enough is kept and brought up to date.
+$(INSTALLED): $(LOCK) pyproject.toml
+	@set -e; \
+	ok='import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))'; \
+	if ! "$(BIN)/python" -c "$$ok" 2>/dev/null || ! "$(BIN)/python" -m pip --version >/dev/null 2>&1; then \
+	  found=; \
+	  for candidate in $(PYTHON_CANDIDATES); do \
+	    if "$$candidate" -c "$$ok" >/dev/null 2>&1; then found=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo 'dub-source needs Python 3.11 or newer with its venv module (on Debian: apt install python3-venv).' >&2; \
+	    for candidate in $(PYTHON_CANDIDATES); do \
+	      echo "  $$candidate: $$("$$candidate" --version 2>&1 || true)" | head -n 1 >&2; \
+	    done; \
+	    echo 'Name another one with: make PYTHON=/path/to/python3.11 ...' >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Making $(VENV) with $$found, $$("$$found" --version 2>&1)"; \
+	  "$$found" -m venv --clear "$(VENV)"; \
+	fi
+	@echo 'Installing the locked dependencies into $(VENV) (once; half a minute to a few)'
+	@"$(BIN)/python" -m pip install -qq --no-input --disable-pip-version-check --require-hashes -r "$(LOCK)"
+	@"$(BIN)/python" -m pip install -qq --no-input --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch "$@"
+
+demo: $(INSTALLED)
+	@"$(BIN)/dub-source" demo
+
+# The recordings of Dub's server are read from DUB_SOURCE_RECORDINGS, by default ../shared/dub-api;
+# pytest says at its end when they are absent.
+test: $(INSTALLED)
+	@"$(BIN)/python" -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-all: $(INSTALLED)
+	@"$(BIN)/python" -m pytest $(PYTEST_ARGS)
+
+check: lint
+	@"$(BIN)/python" -m mypy --strict
+
+lint: $(INSTALLED)
+	@"$(BIN)/ruff" check
+	@"$(BIN)/ruff" format --check
+
+format: $(INSTALLED)
+	@"$(BIN)/ruff" check --fix
+	@"$(BIN)/ruff" format
+
+bench: $(INSTALLED)
+	@"$(BIN)/python" -m benchmarks
+
+# uv resolves for every platform and Python at once and writes hashes, but no index. It does not read pip's
+# configuration: behind a mirror, say where with UV_DEFAULT_INDEX, in the environment alone.
+lock: $(INSTALLED)
+	@"$(BIN)/python" -m venv "$(VENV)/lock"
+	@"$(VENV)/lock/bin/python" -m pip install -qq --no-input --disable-pip-version-check 'uv>=0.9'
+	@"$(VENV)/lock/bin/uv" pip compile pyproject.toml --extra sandbox --group dev \
+	  --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  $(if $(UPGRADE),--upgrade) --quiet --output-file "$(LOCK)"
+	@! grep -nE '://|^ *--(index|extra|find)' "$(LOCK)" || { echo '$(LOCK) names an index: that must not be' >&2; exit 1; }
+	@echo "$(LOCK): $$(grep -c '==' "$(LOCK)") packages"
+
+clean:
+	rm -rf "$(VENV)" build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
