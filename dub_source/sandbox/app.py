@@ -1,0 +1,201 @@
+"""The ASGI application: routes, latency, faults and the request log around the operations."""
+
+import asyncio
+import re
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from dub_source.sandbox.access import WRITERS, Access, Headers, Needs
+from dub_source.sandbox.faults import Fault
+from dub_source.sandbox.operations import Answer, Call, Operations
+from dub_source.sandbox.problems import INTERNAL, Problem
+from dub_source.sandbox.validation import parse_query
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Operation = Callable[[Call], Answer]
+
+TRANSPORT = "dub_source.transport"
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_READ = Needs()
+_WRITE = Needs(roles=WRITERS)
+_COUNT = Needs(paid_plan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """One request as it came in, and how it was answered; status 0 means that no answer was sent."""
+
+    method: str
+    path: str
+    query: str
+    status: int
+    seconds: float
+    """Time of the sandbox's clock when it arrived."""
+
+
+class Application:
+    """Speaks ASGI. ``lock`` guards the store against tests that change it from another thread."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        access: Access,
+        lock: threading.RLock,
+        *,
+        latency_s: float = 0.0,
+        log_size: int | None = 1_000_000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._access = access
+        self._lock = lock
+        self._clock = clock
+        self.latency_s = latency_s
+        self.faults: list[Fault] = []
+        self.before_request: Callable[[str, str], object] | None = None
+        self.log: deque[LoggedRequest] | None = deque(maxlen=log_size) if log_size else None
+        self._collection: dict[str, tuple[Operation, Needs]] = {
+            "GET": (operations.list, _READ),
+            "POST": (operations.create, _WRITE),
+        }
+        self._count: dict[str, tuple[Operation, Needs]] = {"GET": (operations.count, _COUNT)}
+        self._item: dict[str, tuple[Operation, Needs]] = {
+            "GET": (operations.get, _READ),
+            "PATCH": (operations.update, _WRITE),
+            "DELETE": (operations.delete, _WRITE),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method: str = scope["method"]
+        path = scope["raw_path"].decode("latin-1")
+        query = scope["query_string"].decode("latin-1")
+        arrived = self._clock()
+        body = await _read_body(receive) if method in ("POST", "PATCH", "PUT") else b""
+        fault = self._fault(method, f"{path}?{query}")
+        if self.latency_s:
+            await asyncio.sleep(self.latency_s)
+        if fault is not None and fault.kind == "stall":
+            await asyncio.sleep(fault.seconds)
+        answer = self._answer(method, path, query, _authorization(scope), body, fault)
+        if fault is not None and fault.kind == "after_commit":
+            await asyncio.sleep(fault.seconds)
+        silent = fault is not None and fault.kind in ("reset", "after_commit")
+        if self.log is not None:
+            self.log.append(LoggedRequest(method, path, query, 0 if silent else answer.status, arrived))
+        if silent:
+            _reset(scope)
+            return
+        await _send(send, answer, truncated=fault is not None and fault.kind == "truncated")
+
+    def _fault(self, method: str, target: str) -> Fault | None:
+        with self._lock:
+            if self.before_request is not None:
+                self.before_request(method, target)
+            for fault in self.faults:
+                if fault.applies(method, target):
+                    if fault.action is not None:
+                        fault.action()
+                    return fault
+        return None
+
+    def _answer(
+        self, method: str, path: str, query: str, authorization: str | None, body: bytes, fault: Fault | None
+    ) -> Answer:
+        if fault is not None and fault.kind == "reset":
+            return Answer(0, b"")
+        if fault is not None and fault.kind == "status":
+            return _scripted(fault)
+        with self._lock:
+            answer = self._route(method, path, query, authorization, body)
+        if fault is not None and fault.kind == "not_json":
+            return _page(200, "This is not JSON")
+        return answer
+
+    def _route(self, method: str, path: str, query: str, authorization: str | None, body: bytes) -> Answer:
+        if _BROKEN_ESCAPE.search(path):
+            return _page(400, "Bad Request")
+        if path.endswith("/") and path != "/":
+            location = path.rstrip("/") + (f"?{query}" if query else "")
+            return Answer(308, location.encode(), None, {"location": location})
+        parts = path.removeprefix("/api").split("/")[1:]
+        if not parts or parts[0] != "customers" or len(parts) > 2:
+            return _page(404, "404: This page could not be found.")
+        customer = ""
+        table = self._collection
+        if len(parts) == 2:
+            customer = unquote(parts[1])
+            table = self._count if customer == "count" else self._item
+        if method == "OPTIONS":
+            return Answer(204, b"", None, {"allow": ", ".join(sorted({*table, "HEAD", "OPTIONS"}))})
+        entry = table.get("GET" if method == "HEAD" else method)
+        if entry is None:
+            return Answer(405, b"", None)
+        return self._perform(*entry, query, authorization, body, customer)
+
+    def _perform(
+        self, operation: Operation, needs: Needs, query: str, authorization: str | None, body: bytes, customer: str
+    ) -> Answer:
+        headers: Headers = {}
+        try:
+            parameters = parse_query(query)
+            workspace = self._access.check(authorization, parameters, needs, headers)
+            return operation(Call(workspace, parameters, body, customer))
+        except Problem as problem:
+            return Answer(problem.status, orjson.dumps(problem.body), headers=headers)
+
+
+def _authorization(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return str(value.decode("latin-1").strip())
+    return None
+
+
+async def _read_body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+
+
+async def _send(send: Send, answer: Answer, *, truncated: bool) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+    if answer.content_type is not None:
+        headers.append((b"content-type", answer.content_type.encode()))
+    headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    body = answer.body[: len(answer.body) // 2] if truncated else answer.body
+    await send({"type": "http.response.body", "body": body, "more_body": truncated})
+    # A truncated answer ends here without its last part, so the server closes the connection.
+
+
+def _reset(scope: Scope) -> None:
+    """Close at once with a TCP reset, as a dying server or a broken middlebox does."""
+    transport = scope["extensions"][TRANSPORT]
+    connection: socket.socket = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def _scripted(fault: Fault) -> Answer:
+    if fault.status >= 500 and fault.code == "internal_server_error" and fault.status != 500:
+        return _page(fault.status, "Upstream trouble")
+    problem = Problem(fault.code, INTERNAL)
+    return Answer(fault.status, orjson.dumps(problem.body))
+
+
+def _page(status: int, title: str) -> Answer:
+    page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    return Answer(status, page.encode(), "text/html; charset=utf-8")

@@ -1,0 +1,70 @@
+"""Filters of a list: which customers a query means, as MySQL would decide it."""
+
+import re
+
+from dub_source.sandbox.collation import collate, id_key
+from dub_source.sandbox.model import Customer
+from dub_source.sandbox.store import Matches
+from dub_source.sandbox.validation import Filters
+
+_REMOVED_FROM_SEARCH = re.compile(r"[*+\-()~@%<>!=?:]")
+_WORD = re.compile(r"\w+(?:'\w+)*")
+_SHORTEST_WORD = 3
+_STOP_WORDS = frozenset(
+    "about are com for from how that the this was what when where who will with und www".split()
+)  # InnoDB's default list, less the words that are too short anyway
+
+
+def words(text: str) -> set[str]:
+    """The words of a text that InnoDB's full-text index holds."""
+    found = {collate(word) for word in _WORD.findall(text)}
+    return {word for word in found if len(word) >= _SHORTEST_WORD and word not in _STOP_WORDS}
+
+
+def predicate(filters: Filters, program_id: str | None) -> Matches | None:
+    """What decides whether a customer is meant; None when everybody is.
+
+    Args:
+        program_id: the workspace's own program where the query names a program or a partner: the
+            value of programId itself is ignored.
+    """
+    tests: list[Matches] = []
+    if filters.customer_ids is not None:
+        wanted = {id_key(customer_id) for customer_id in filters.customer_ids}
+        tests.append(lambda row: id_key(row.id) in wanted)
+    for field, value in (
+        ("program_id", program_id),
+        ("partner_id", filters.partner_id),
+        ("country", filters.country),
+        ("link_id", filters.link_id),
+    ):
+        if value is not None:
+            tests.append(_equals(field, value))
+    tests.extend(_identity(filters))
+    if not tests:
+        return None
+    return lambda row: all(test(row) for test in tests)
+
+
+def _identity(filters: Filters) -> list[Matches]:
+    """email wins over externalId, externalId over search."""
+    if filters.email is not None:
+        return [_equals("email", filters.email)]
+    if filters.external_id is not None:
+        return [_equals("external_id", filters.external_id)]
+    if filters.search is None:
+        return []
+    if "@" in filters.search:
+        return [_equals("email", filters.search)]
+    wanted = words(_REMOVED_FROM_SEARCH.sub("", filters.search).strip())
+    return [lambda row: not wanted.isdisjoint(words(f"{row.email or ''} {row.name or ''}"))]
+
+
+def _equals(field: str, value: str) -> Matches:
+    wanted = collate(value)
+
+    def equals(row: Customer) -> bool:
+        actual: str | None = getattr(row, field)
+        return actual is not None and collate(actual) == wanted
+
+    return equals
