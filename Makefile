@@ -28,10 +28,9 @@ help:
 
 setup: $(INSTALLED)
 
-# The stamp is written last: an interrupted set-up starts again, a finished one is repeated only when
-# the lock or pyproject.toml is newer. An existing environment of a Python new enough is kept and brought up to date.
-$(INSTALLED): $(LOCK) pyproject.toml
-	@set -e; \
+# An existing environment of a Python new enough is kept and brought up to date.
+define make_venv
+@set -e; \
 	ok='import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))'; \
 	if ! "$(BIN)/python" -c "$$ok" 2>/dev/null || ! "$(BIN)/python" -m pip --version >/dev/null 2>&1; then \
 	  found=; \
@@ -49,6 +48,12 @@ $(INSTALLED): $(LOCK) pyproject.toml
 	  echo "Making $(VENV) with $$found, $$("$$found" --version 2>&1)"; \
 	  "$$found" -m venv --clear "$(VENV)"; \
 	fi
+endef
+
+# The stamp is written last: an interrupted set-up starts again, a finished one is repeated only when
+# the lock or pyproject.toml is newer.
+$(INSTALLED): $(LOCK) pyproject.toml
+	$(make_venv)
 	@echo 'Installing the locked dependencies into $(VENV) (once; half a minute to a few)'
 	@"$(BIN)/python" -m pip install -qq --no-input --disable-pip-version-check --require-hashes -r "$(LOCK)"
 	@"$(BIN)/python" -m pip install -qq --no-input --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -81,7 +86,8 @@ bench: $(INSTALLED)
 
 # uv resolves for every platform and Python at once and writes hashes, but no index. It does not read pip's
 # configuration: behind a mirror, say where with UV_DEFAULT_INDEX, in the environment alone.
-lock: $(INSTALLED)
+lock:
+	$(make_venv)
 	@"$(BIN)/python" -m venv "$(VENV)/lock"
 	@"$(VENV)/lock/bin/python" -m pip install -qq --no-input --disable-pip-version-check 'uv>=0.9'
 	@"$(VENV)/lock/bin/uv" pip compile pyproject.toml --extra sandbox --group dev \
