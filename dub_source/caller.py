@@ -1,0 +1,217 @@
+"""One call: wait for a place, send, understand the answer, retry, count, log.
+
+Knows nothing of customers; ``client`` names the routes and what they answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from dub_source.error_table import api_error
+from dub_source.errors import (
+    ApiError,
+    ConnectionFailed,
+    InvalidResponse,
+    RateLimited,
+    RequestError,
+    ServerError,
+    UnexpectedRedirect,
+)
+from dub_source.rate_limit import RateLimiter
+from dub_source.retry import Operation, RetryLoop, RetryPolicy
+from dub_source.retry_after import ServerTimes
+from dub_source.settings import Settings
+from dub_source.transport import BEFORE_SENDING, Answer, Break, Broken, Transport
+from dub_source.types import ClientStats
+
+logger = logging.getLogger("dub_source")
+
+_METHOD = {
+    Operation.READ: "GET",
+    Operation.UPDATE: "PATCH",
+    Operation.CREATE: "POST",
+    Operation.DELETE_BY_ID: "DELETE",
+    Operation.DELETE_BY_EXTERNAL_ID: "DELETE",
+}
+_NOT_JSON = object()
+
+
+def is_json_list(value: Any) -> bool:
+    """Whether an answer is a JSON array of objects."""
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def is_row(value: Any) -> bool:
+    """Whether a piece of an answer is an object with an id: without one it cannot be a customer."""
+    return isinstance(value, dict) and isinstance(value.get("id"), str)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, read: ``value`` is its JSON, or ``error`` the error that it is and the caller accepts."""
+
+    answer: Answer
+    times: ServerTimes
+    value: Any = field(default=None, repr=False)
+    error: ApiError | None = None
+
+
+class Caller:
+    """Sends calls to one server with one key. Thread-safe."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        retry: RetryPolicy,
+        limiter: RateLimiter | None,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._window_s = settings.rate_window_s
+        self._policy = retry
+        self._transport = Transport(settings, clock=clock)
+        self._loop = RetryLoop(clock=clock, sleep=sleep)
+        self.limiter = limiter or RateLimiter(
+            window_s=settings.rate_window_s, max_share=settings.max_rate_share, clock=clock, sleep=sleep
+        )
+        self._lock = threading.Lock()
+        self._statuses: Counter[int] = Counter()
+        self._retries = 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def stats(self) -> ClientStats:
+        """The counters of this moment."""
+        with self._lock:
+            statuses = dict(self._statuses)
+            retries = self._retries
+        return ClientStats(
+            requests=sum(statuses.values()),
+            retries=retries,
+            throttled_s=self.limiter.throttled_s,
+            statuses=statuses,
+        )
+
+    def call(
+        self,
+        operation: Operation,
+        route: str,
+        target: str,
+        *,
+        check: Callable[[Any], bool],
+        body: bytes | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: float | None = None,
+    ) -> tuple[Any, Answer]:
+        """The JSON that answers this call, and its answer.
+
+        ``check`` tells whether the JSON is what the route answers.
+        """
+        reply = self.exchange(operation, route, target, body=body, check=check, retry=retry, timeout=timeout)
+        return reply.value, reply.answer
+
+    def exchange(
+        self,
+        operation: Operation,
+        route: str,
+        target: str,
+        *,
+        body: bytes | None = None,
+        check: Callable[[Any], bool] | None = None,
+        accept: tuple[type[ApiError], ...] = (),
+        retry: RetryPolicy | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """As ``call``; errors of the classes ``accept`` are part of the reply instead of being raised."""
+
+        def attempt(number: int) -> Reply | RequestError:
+            return self._attempt(number, operation, route, target, body, check, accept, timeout)
+
+        result = self._loop.run(attempt, operation=operation, policy=retry or self._policy)
+        if isinstance(result, RequestError):
+            # The one place where errors of requests are raised: outside any except block, so without a
+            # context.
+            raise result
+        return result
+
+    def _attempt(
+        self,
+        number: int,
+        operation: Operation,
+        route: str,
+        target: str,
+        body: bytes | None,
+        check: Callable[[Any], bool] | None,
+        accept: tuple[type[ApiError], ...],
+        timeout: float | None,
+    ) -> Reply | RequestError:
+        method = _METHOD[operation]
+        permit = self.limiter.acquire()
+        result = self._transport.send(method, target, body=body, timeout=timeout)
+        self._note(number, method, route, result)
+        if isinstance(result, Broken):
+            if result.how in BEFORE_SENDING:
+                self.limiter.release(permit)
+            return _broken(result, method, route)
+        times = ServerTimes.read(result.headers, now=result.received_at, window_s=self._window_s)
+        self.limiter.observe(
+            permit, status=result.status, times=times, sent=result.started_at, received=result.received_at
+        )
+        if not 200 <= result.status < 300:
+            error = _error(result, times, method, route)
+            return Reply(result, times, error=error) if isinstance(error, accept) else error
+        value = _read_json(result.body)
+        if check is not None and not (value is not _NOT_JSON and check(value)):
+            return InvalidResponse(_what_is_wrong(value), method=method, route=route, status=result.status)
+        return Reply(result, times, value)
+
+    def _note(self, number: int, method: str, route: str, result: Answer | Broken) -> None:
+        status = result.status or 0
+        with self._lock:
+            self._statuses[status] += 1
+            self._retries += number > 1
+        if logger.isEnabledFor(logging.DEBUG):
+            milliseconds = (result.received_at - result.started_at) * 1000.0
+            outcome = result.how.name if isinstance(result, Broken) else status
+            # The route's template, not the address: that one holds ids and filters.
+            logger.debug("%s %s %s %.0f ms attempt %d", method, route, outcome, milliseconds, number)
+
+
+def _broken(result: Broken, method: str, route: str) -> RequestError:
+    if result.how is Break.CUT_OFF:
+        return InvalidResponse(result.how.value, method=method, route=route, status=result.status)
+    sent = result.how not in BEFORE_SENDING
+    return ConnectionFailed(result.how.value, sent=sent, method=method, route=route)
+
+
+def _error(answer: Answer, times: ServerTimes, method: str, route: str) -> RequestError:
+    if 300 <= answer.status < 400:
+        return UnexpectedRedirect(method=method, route=route, status=answer.status)
+    error = api_error(answer.status, answer.body, method=method, route=route)
+    if isinstance(error, RateLimited | ServerError):
+        error.retry_after_s = times.retry_after_s
+    return error
+
+
+def _read_json(body: bytes) -> Any:
+    # Returns instead of raising: orjson's exception holds the whole text.
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return _NOT_JSON
+
+
+def _what_is_wrong(value: Any) -> str:
+    if value is _NOT_JSON:
+        return "The answer is not JSON"
+    return "The answer is JSON, but not what this route of Dub's API answers"
