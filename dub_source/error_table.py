@@ -20,27 +20,43 @@ from dub_source import errors as e
 #: https://dub.co/docs/api-reference/errors. A code that is not here is not repeated: it is text of the
 #: answer.
 KNOWN_CODES = frozenset(
-    {
-        "bad_request", "unauthorized", "forbidden", "exceeded_limit", "not_found", "conflict",
-        "invite_pending", "invite_expired", "unprocessable_entity", "rate_limit_exceeded", "internal_server_error",
-    }
-)  # fmt: skip
+    "bad_request unauthorized forbidden exceeded_limit not_found conflict invite_pending invite_expired "
+    "unprocessable_entity rate_limit_exceeded internal_server_error".split()
+)
 
 _FIELDS = (
-    "name|email|avatar|externalId|stripeCustomerId|country|page|pageSize|includeExpandedFields|sortBy|sortOrder|"
-    "startingAfter|endingBefore|customerIds|search|linkId|partnerId|programId|groupBy"
+    "name|email|avatar|externalId|stripeCustomerId|country|page|pageSize|includeExpandedFields|sortBy|"
+    "sortOrder|startingAfter|endingBefore|customerIds|search|linkId|partnerId|programId|groupBy"
 )
 _TYPES = "string|number|boolean|object|array|null|undefined|integer|date|NaN"
-_OPTIONS = "true|false|asc|desc|createdAt|saleAmount|firstSaleAt|subscriptionCanceledAt|country|linkId|partnerId|email|search"
+_OPTIONS = (
+    "true|false|asc|desc|createdAt|saleAmount|firstSaleAt|subscriptionCanceledAt|country|linkId|partnerId|"
+    "email|search"
+)
 _COMPLAINTS = (
     rf"Invalid input: expected (?:{_TYPES}), received (?:{_TYPES})|External ID is required|Invalid URL|"
-    r"Invalid email address|Page must be a number\.|Page size must be an integer\.|Max page size is \d{1,4}\.|"
-    r"Page must be greater than 0\.|Page size must be greater than 0\.|"
+    r"Invalid email address|Page must be a number\.|Page size must be an integer\.|"
+    r"Max page size is \d{1,4}\.|Page must be greater than 0\.|Page size must be greater than 0\.|"
     rf'Invalid option: expected one of (?:"(?:{_OPTIONS})"\|?)+'
 )
 _VALIDATION = rf"(?:invalid_\w{{1,20}}|too_small|too_big): (?:{_FIELDS})?: (?:{_COMPLAINTS})"
 _NULL_EXTERNAL_ID = r"invalid_type: externalId: Invalid input: expected string, received null"
 _UNREADABLE_IN_PAGE = r"\w{1,40}: \[(?P<index>\d{1,4})\]\.\w{1,40}: .*"
+_TOO_LONG = (
+    r"\s*Invalid `prisma\.customer\.\w+\(\)` invocation:\s+The provided value for the column is too long for "
+    rf"the column's type\. Column: (?P<field>{_FIELDS})\s*"
+)
+_CURSOR_WITH_SORT = (
+    r"Cursor-based pagination only supports sorting by `createdAt`\. "
+    r"Use offset-based pagination \(page/pageSize\) for other sort fields\."
+)
+_PAGE_TOO_BIG = (
+    r"Page is too big \(cannot be more than \d{1,6}\), recommend using cursor-based pagination instead\."
+)
+_PAGE_AND_CURSOR = (
+    r"You cannot use both page and startingAfter/endingBefore at the same time\. "
+    r"Please use one pagination method\."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +80,10 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
-    # The key is right here or nowhere: a 400 about the header is a key that something on the way has changed.
-    Rule(400, None, r"Misconfigured authorization header\..*", e.Unauthorized, "The API key did not arrive intact"),
-    Rule(400, None, r"Invalid JSON format in request body\..*", e.BadRequest, "Dub could not read the body as JSON"),
+    # We always send a well-formed header: a complaint about it means that something on the way has changed
+    # it.
+    Rule(400, None, r"Misconfigured authorization header\..*", e.Unauthorized, "The API key arrived damaged"),
+    Rule(400, None, r"Invalid JSON format in request body\..*", e.BadRequest, "Dub could not read the body"),
     Rule(400, None, None, e.BadRequest),
     Rule(401, None, r"Missing Authorization header\.", e.Unauthorized, "The API key did not arrive"),
     Rule(401, None, r"Unauthorized: Access token expired\.", e.Unauthorized, "The API key has expired"),
@@ -83,28 +100,21 @@ RULES: tuple[Rule, ...] = (
     Rule(404, "not_found", None, e.NotFound),
     Rule(404, None, None, e.UnexpectedStatus, "There is no such address on this server"),
     Rule(409, "invite_pending", None, e.InvitePending),
-    Rule(409, None, r"A customer with this external ID already exists\.", e.Conflict,
-         "Another customer already has this externalId or stripeCustomerId"),
     Rule(409, None, None, e.Conflict),
     Rule(410, None, None, e.InviteExpired),
     Rule(422, None, r"Invalid cursor: the provided ID does not exist\.", e.InvalidCursor),
     Rule(422, None, _UNREADABLE_IN_PAGE, e.UnreadableRow),
     Rule(422, None, _NULL_EXTERNAL_ID, e.UnreadableRow),
     Rule(422, None, _VALIDATION, e.Unprocessable, quote=True),
-    Rule(422, None, r"\s*Invalid `prisma\.customer\.\w+\(\)` invocation:\s+The provided value for the column is too"
-         rf" long for the column's type\. Column: (?P<field>{_FIELDS})\s*", e.Unprocessable,
-         "The value of {field} is too long for Dub's database"),
-    Rule(422, None, r"Cursor-based pagination only supports sorting by `createdAt`\. Use offset-based pagination "
-         r"\(page/pageSize\) for other sort fields\.", e.Unprocessable, quote=True),
-    Rule(422, None, r"Page is too big \(cannot be more than \d{1,6}\), recommend using cursor-based pagination "
-         r"instead\.", e.Unprocessable, quote=True),
-    Rule(422, None, r"You cannot use both page and startingAfter/endingBefore at the same time\. Please use one "
-         r"pagination method\.", e.Unprocessable, quote=True),
+    Rule(422, None, _TOO_LONG, e.Unprocessable, "The value of {field} is too long for Dub's database"),
+    Rule(422, None, _CURSOR_WITH_SORT, e.Unprocessable, quote=True),
+    Rule(422, None, _PAGE_TOO_BIG, e.Unprocessable, quote=True),
+    Rule(422, None, _PAGE_AND_CURSOR, e.Unprocessable, quote=True),
     Rule(422, None, None, e.Unprocessable),
     Rule(429, None, None, e.RateLimited),
     Rule(5, None, None, e.ServerError),
     Rule(None, None, None, e.UnexpectedStatus),
-)  # fmt: skip
+)
 
 
 def api_error(status: int, body: bytes, *, method: str, route: str) -> e.ApiError:
@@ -143,7 +153,7 @@ def _code_and_message(body: bytes) -> tuple[str | None, str]:
 
 
 def _flat(message: str) -> str:
-    """A PATCH of a row without external id answers zod's issues as a JSON list: bring it into the usual form."""
+    """A message in the usual form: a PATCH of a row without external id has zod's issues as JSON instead."""
     if not message.lstrip().startswith("["):
         return message
     try:

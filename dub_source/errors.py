@@ -1,4 +1,3 @@
-# ruff: noqa: N818  (the names say what happened; that they are errors is clear where they are caught)
 """Everything this package raises on purpose.
 
     DubError
@@ -172,7 +171,7 @@ class ApiError(RequestError):
 
 
 class RateLimited(ApiError):
-    """429. ``retry_after_s``: the server's wish in seconds, bounded to one window; None when it said nothing."""
+    """429. ``retry_after_s``: the server's wish in seconds, at most one window; None when it has none."""
 
     kind = Kind.RETRYABLE
     default_reason = "The key's rate limit is used up"
@@ -233,10 +232,11 @@ class InvalidCursor(Unprocessable):
 
 
 class UnreadableRow(Unprocessable):
-    """422: a customer that Dub cannot print spoils its page. ``index``: its position in the page, counted from 0.
+    """422: a customer that Dub cannot print spoils its page.
 
-    ``index`` is None where the request was about that one customer. A PATCH that answers this **is**
-    committed (recorded: the next read shows the change), hence ``may_have_committed``.
+    ``index`` is its position in the page, counted from 0; None where the request was about that one
+    customer. A PATCH that answers this **is** committed (recorded: the next read shows the change), hence
+    ``may_have_committed``.
     """
 
     default_reason = "Dub cannot show a customer that has no external id, and refuses the whole answer"

@@ -22,7 +22,7 @@ from dub_source.sliding_window import ClockOffset, ForeignTraffic, SlidingWindow
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """A place in time. ``at``: the server's clock in epoch seconds; ``window``: the window it counts in."""
+    """A place in time: our clock's epoch seconds, and the number of the server's window it counts in."""
 
     at: float
     window: int
@@ -31,8 +31,8 @@ class Permit:
 class RateLimiter:
     """Keeps one key below its limit. Thread-safe.
 
-    ``window_s``: length of the server's window in seconds; ``max_share``: the share of the limit that is
-    used at most; ``clock`` gives epoch seconds.
+    ``window_s``: length of the server's window in seconds; ``max_share``: the share of the limit that is used
+    at most; ``clock`` gives epoch seconds, ``sleep`` takes seconds.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class RateLimiter:
         self._foreign = ForeignTraffic(window_s)
         self._offset = ClockOffset()
         self._limit: int | None = None
-        # Places given out lie in order; a reservation made under other assumptions is void (its generation
-        # is old).
+        # The times are on our clock: what is known of the server's is corrected now and then.
         self._last_at = -math.inf
-        self._generation = 0
         self._paused_until = -math.inf
         self._pause_began = -math.inf
         self._refusals_in_a_row = 0
+        # Grows with everything that makes the places of those who still wait wrong.
+        self._generation = 0
         self._throttled_s = 0.0
 
     @property
@@ -108,7 +108,7 @@ class RateLimiter:
             self._learn_clock(times, sent, received)
             if times.limit is not None and times.limit != self._limit:
                 self._limit = times.limit
-                self._revise()
+                self._void_reservations()
             if status == 429:
                 self._refused(permit, times)
                 return
@@ -116,59 +116,59 @@ class RateLimiter:
             if times.remaining is not None and self._limit is not None:
                 self._note_foreign(self._limit - times.remaining, refused=False)
 
-    def _now(self) -> float:
-        return self._clock() + self._offset.value
-
     def _reserve(self) -> tuple[Permit, float, int]:
-        now = self._now()
-        if self._last_at > now + 3.0 * self._window_s:
-            # The clock was set back: places in a far future would hold everybody up until then.
-            self._revise()
-        at = self._earliest(max(now, self._paused_until, self._last_at))
-        self._last_at = at
-        return Permit(at, self._own.count(at)), at - now, self._generation
+        now = self._clock()
+        if max(self._last_at, self._paused_until) > now + 3.0 * self._window_s:
+            # Our clock was set back: places in a far future would hold everybody up until then.
+            self._paused_until = -math.inf
+            self._void_reservations()
+        offset = self._offset.value
+        start = max(now, self._paused_until, self._last_at)
+        # Without a reason to wait the place is now, exactly: adding and taking off the offset would round it.
+        place = self._earliest(start + offset)
+        at = start if place == start + offset else place - offset
+        if at > now:
+            self._last_at = at
+        return Permit(at, self._own.count(place)), at - now, self._generation
 
     def _earliest(self, start: float) -> float:
         if self._limit is None:
             return start
         budget = max(int(self._limit * self._max_share), 1)
-        foreign = self._foreign.believed(start)
         # Others take from the limit, not from our share of it: the share is there to leave them room.
-        tight = max(min(budget, self._limit - foreign), 1)
+        tight = max(min(budget, self._limit - self._foreign.believed(start)), 1)
         at = self._own.earliest(start, tight)
         if tight < budget and at >= self._foreign.until:
             at = self._own.earliest(max(start, self._foreign.until), budget)
         return at
 
     def _refused(self, permit: Permit, times: ServerTimes) -> None:
+        # What is refused does not count on the server.
         self._own.uncount(permit.window)
         if permit.at < self._pause_began:
-            # Under way when the pause began: the same event, not a new one.
+            # It was under way when the pause began: the same event, not another one.
             return
         if self._limit is not None:
             self._note_foreign(self._limit, refused=True)
         # The window slides by limit/60 requests in a sixtieth of it, so a pause of that length makes room
-        # unless others take it; only refusals without any success in between lengthen it. Reset is no
-        # guide: capacity comes back before it, and not all at once after it.
+        # unless others take it; only refusals without a success in between lengthen it. Reset is no guide:
+        # room comes back before it, and not all at once after it.
         pause = self._window_s / 60.0 * 2.0 ** min(self._refusals_in_a_row, 10)
         if self._limit is None and times.retry_after_s is not None:
-            # Not Dub's limiter (that one names its limit): some proxy, which knows its own mind.
+            # Not Dub's limiter, for that one names its limit: some proxy, to be taken at its word.
             pause = max(pause, times.retry_after_s)
-        now = self._now()
-        self._pause_began = now
-        self._paused_until = now + min(pause, self._window_s)
+        self._pause_began = self._clock()
+        self._paused_until = self._pause_began + min(pause, self._window_s)
         self._refusals_in_a_row += 1
-        self._revise()
+        self._void_reservations()
 
     def _note_foreign(self, server_used: int, *, refused: bool) -> None:
-        now = self._now()
-        # Our own requests that are still under way count here but not yet there, so this errs on the low
-        # side.
+        now = self._clock() + self._offset.value
+        # Our requests that are still under way count here but not yet there, so this errs on the low side.
         if self._foreign.seen(server_used - self._own.used(now), now, refused=refused):
-            self._revise()
+            self._void_reservations()
 
-    def _revise(self) -> None:
-        """Void all reservations that are still waiting."""
+    def _void_reservations(self) -> None:
         self._generation += 1
         self._last_at = -math.inf
 

@@ -117,7 +117,8 @@ class ForeignTraffic:
 
     def believed(self, at: float) -> int:
         """The amount to reckon with at ``at``."""
-        return self.amount if at < self.until else 0
+        # The second comparison is for clocks that were set back.
+        return self.amount if at < self.until <= at + self.window_s else 0
 
     def seen(self, amount: int, at: float, *, refused: bool) -> bool:
         """Note that ``amount`` foreign requests count at ``at``; returns whether that is news."""
