@@ -126,8 +126,8 @@ class Caller:
         route: str,
         target: str,
         *,
+        check: Callable[[Any], bool],
         body: bytes | None = None,
-        check: Callable[[Any], bool] | None = None,
         accept: tuple[type[ApiError], ...] = (),
         retry: RetryPolicy | None = None,
         timeout: float | None = None,
@@ -151,7 +151,7 @@ class Caller:
         route: str,
         target: str,
         body: bytes | None,
-        check: Callable[[Any], bool] | None,
+        check: Callable[[Any], bool],
         accept: tuple[type[ApiError], ...],
         timeout: float | None,
     ) -> Reply | RequestError:
@@ -171,7 +171,7 @@ class Caller:
             error = _error(result, times, method, route)
             return Reply(result, times, error=error) if isinstance(error, accept) else error
         value = _read_json(result.body)
-        if check is not None and not (value is not _NOT_JSON and check(value)):
+        if value is _NOT_JSON or not check(value):
             return InvalidResponse(_what_is_wrong(value), method=method, route=route, status=result.status)
         return Reply(result, times, value)
 

@@ -2,6 +2,7 @@
 
     DubError
     ├── SettingsError            fatal       a setting is missing or wrong; nothing was sent
+    ├── DestinationError         fatal       the destination does not exist, cannot merge or cannot be opened
     ├── InvalidArgument          rejected    a call that cannot be right (page_size 0); nothing was sent
     ├── WalkIncomplete           incomplete  a walk ended without its certificate
     └── RequestError                         one request went wrong: method, route, status, code, attempts
@@ -70,6 +71,10 @@ class DubError(Exception):
 
 class SettingsError(DubError):
     """A setting is missing or cannot be right. Nothing was sent."""
+
+
+class DestinationError(DubError):
+    """The destination cannot be used. Nothing was read."""
 
 
 class InvalidArgument(DubError, ValueError):

@@ -114,7 +114,10 @@ class RateLimiter:
                 return
             self._refusals_in_a_row = 0
             if times.remaining is not None and self._limit is not None:
-                self._note_foreign(self._limit - times.remaining, refused=False)
+                at = self._clock() + self._offset.value
+                # Our requests under way count here but not yet there, so this errs on the low side.
+                if self._foreign.seen(self._limit - times.remaining - self._own.used(at), at):
+                    self._void_reservations()
 
     def _reserve(self) -> tuple[Permit, float, int]:
         now = self._clock()
@@ -145,11 +148,14 @@ class RateLimiter:
     def _refused(self, permit: Permit, times: ServerTimes) -> None:
         # What is refused does not count on the server.
         self._own.uncount(permit.window)
-        if permit.at < self._pause_began:
-            # It was under way when the pause began: the same event, not another one.
-            return
+        # Under way when the pause began: the same event, not another one.
+        same_event = permit.at < self._pause_began
         if self._limit is not None:
-            self._note_foreign(self._limit, refused=True)
+            at = self._clock() + self._offset.value
+            self._foreign.refused(self._limit - self._own.used(at), at, same_event=same_event)
+            self._void_reservations()
+        if same_event:
+            return
         # The window slides by limit/60 requests in a sixtieth of it, so a pause of that length makes room
         # unless others take it; only refusals without a success in between lengthen it. Reset is no guide:
         # room comes back before it, and not all at once after it.
@@ -161,12 +167,6 @@ class RateLimiter:
         self._paused_until = self._pause_began + min(pause, self._window_s)
         self._refusals_in_a_row += 1
         self._void_reservations()
-
-    def _note_foreign(self, server_used: int, *, refused: bool) -> None:
-        now = self._clock() + self._offset.value
-        # Our requests that are still under way count here but not yet there, so this errs on the low side.
-        if self._foreign.seen(server_used - self._own.used(now), now, refused=refused):
-            self._void_reservations()
 
     def _void_reservations(self) -> None:
         self._generation += 1

@@ -35,9 +35,9 @@ class SlidingWindow:
         """Count one request; returns its window's number, for ``uncount``."""
         index = self.index(at)
         if index not in self._counts:
-            # Only the window before matters; everything older, and what a clock that was set back has left,
-            # goes.
-            self._counts = {i: n for i, n in self._counts.items() if abs(i - index) <= 1}
+            # The window before matters; so do two neighbours of a place in the future. What is older goes, and
+            # what a clock that was set back has left.
+            self._counts = {i: n for i, n in self._counts.items() if abs(i - index) <= 2}
             self._counts[index] = 0
         self._counts[index] += 1
         return index
@@ -50,10 +50,7 @@ class SlidingWindow:
     def earliest(self, at: float, budget: int) -> float:
         """The first moment, not before ``at``, at which ``used < budget`` holds (budget from 1 up)."""
         moment = at
-        # At most three windows: by the third everything counted before has slid out.
-        for _ in range(3):
-            if self.used(moment) < budget:
-                return moment
+        while self.used(moment) >= budget:
             index = self.index(moment)
             free = budget - self._counts.get(index, 0)
             if free > 0:
@@ -61,9 +58,8 @@ class SlidingWindow:
                 # `previous`, or `used` would have been below the budget.
                 share = 1.0 - free / self._counts[index - 1]
                 moment = max(moment, (index + share) * self.window_s + _TICK_S)
-                if self.used(moment) < budget and self.index(moment) == index:
-                    return moment
-            moment = max(moment, (index + 1) * self.window_s)
+            if free <= 0 or self.index(moment) > index:
+                moment = max(moment, (index + 1) * self.window_s)
         return moment
 
 
@@ -106,8 +102,8 @@ class ForeignTraffic:
     """Requests of others with the same key, as far as refusals and ``X-RateLimit-Remaining`` show them.
 
     ``amount`` is believed until ``until`` and then forgotten: it may have been a burst that slides out, or
-    traffic that goes on; nothing but another try can tell. Each refusal doubles the time of belief, so
-    constant foreign traffic costs one refused request a window, not one a second.
+    traffic that goes on, and only another try can tell. Each refusal doubles the time of belief up to a window,
+    so constant foreign traffic costs a handful of refused requests a window and not one a second.
     """
 
     window_s: float
@@ -120,15 +116,24 @@ class ForeignTraffic:
         # The second comparison is for clocks that were set back.
         return self.amount if at < self.until <= at + self.window_s else 0
 
-    def seen(self, amount: int, at: float, *, refused: bool) -> bool:
-        """Note that ``amount`` foreign requests count at ``at``; returns whether that is news."""
-        shortest = self.window_s / 60.0
-        if at >= self.until + self.window_s or self._belief_s <= 0.0:
-            self._belief_s = shortest
-        elif refused:
-            self._belief_s = min(self._belief_s * 2.0, self.window_s)
-        news = amount > self.believed(at)
-        if news or refused:
-            self.amount = max(amount, self.believed(at))
-            self.until = at + self._belief_s
-        return news
+    def seen(self, amount: int, at: float) -> bool:
+        """An answer shows this amount; returns whether that is more than was believed."""
+        return self._raise_to(amount, at, self.window_s)
+
+    def refused(self, amount: int, at: float, *, same_event: bool) -> bool:
+        """A refusal shows this amount (``same_event``: one of several at once); returns as ``seen``."""
+        if not same_event:
+            quiet = at >= self.until + self.window_s
+            self._belief_s = min(
+                self.window_s / 60.0 if quiet else self._belief_s * 2.0 or self.window_s / 60.0, self.window_s
+            )
+            self.amount = self.believed(at)
+            self.until = max(self.until, at + self._belief_s)
+        return self._raise_to(amount, at, self._belief_s)
+
+    def _raise_to(self, amount: int, at: float, belief_s: float) -> bool:
+        if amount <= self.believed(at):
+            return False
+        self.amount = amount
+        self.until = at + belief_s
+        return True

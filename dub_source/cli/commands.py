@@ -1,0 +1,161 @@
+"""The commands: arguments in, words and exit codes out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dub_source.cli.reporting import exit_on_error, progress
+
+if TYPE_CHECKING:
+    from dub_source.runs import LoadResult
+
+_EXIT_CODES = """
+\b
+Exit codes:
+  0  everything is in the destination
+  1  unexpected trouble
+  2  a setting or an argument is missing or wrong; nothing was sent
+  3  incomplete: some customers could not be read, or the walk must be repeated
+  4  Dub refuses the key, its plan or its role
+  5  Dub cannot be reached or fails; try again later
+  6  the destination cannot be used
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="dub-source", prog_name="dub-source")
+def dub_source() -> None:
+    """Every customer of a Dub workspace in your warehouse.
+
+    The key comes from SOURCES__DUB__API_KEY, or from api_key under [sources.dub] in .dlt/secrets.toml.
+    """
+
+
+@dub_source.command(epilog=_EXIT_CODES)
+@click.option(
+    "--database", type=click.Path(path_type=Path), help="DuckDB file to load into (dub_customers.duckdb)."
+)
+@click.option("--dataset", default="dub", show_default=True, help="Dataset (schema) to load into.")
+@click.option("--destination", default="duckdb", show_default=True, help="Any dlt destination that can merge.")
+@click.option("--base-url", help="Address of the API, such as that of a sandbox.")
+@click.option("--page-size", type=int, help="Customers a request, 1 to 100.")
+@click.option(
+    "--expanded/--no-expanded", default=None, help="Load link, partner, program and discount, too (the default)."
+)
+@click.option("--country", help="Only customers of this country, into the table customers_filtered.")
+@click.option("--link-id", help="Only customers of this link.")
+@click.option("--partner-id", help="Only customers of this partner.")
+@click.option("--pipelines-dir", type=click.Path(path_type=Path), help="Folder of dlt's working files.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@exit_on_error
+def load(
+    database: Path | None,
+    dataset: str,
+    destination: str,
+    pipelines_dir: Path | None,
+    as_json: bool,
+    expanded: bool | None,
+    **options: Any,
+) -> int:
+    """Load every customer of the workspace."""
+    with progress(quiet=as_json) as observer:
+        from dub_source import runs
+        from dub_source.destinations import DEFAULT_DATABASE, Target
+
+        target = Target(destination, dataset, database or DEFAULT_DATABASE)
+        result = runs.load(
+            target,
+            pipelines_dir=pipelines_dir,
+            observer=observer,
+            include_expanded_fields=expanded,
+            **options,
+        )
+    if as_json:
+        click.echo(json.dumps(result.as_json()))
+    else:
+        click.echo(summary(result))
+    return 0 if result.certificate.complete else 3
+
+
+def summary(result: LoadResult) -> str:
+    """The result of a load in a few lines."""
+    rate = result.read / result.seconds if result.seconds else 0
+    waited = f", {result.throttled_s:.1f} s of them waiting for the key's rate limit" if result.throttled_s else ""
+    lines = [
+        f"Read {result.read:,} customers in {result.requests:,} requests and {result.seconds:.1f} s"
+        f"{waited} ({rate:,.0f} a second): {result.certificate}.",
+        f"{result.target.location}: table {result.target.dataset}.{result.table} has {result.rows:,} rows.",
+    ]
+    if not result.read:
+        lines.insert(1, "The workspace has no customers yet.")
+    if not result.certificate.complete:
+        lines.append(unread(result))
+    return "\n".join([*lines, "Try:", f"  {result.query}"])
+
+
+def unread(result: LoadResult) -> str:
+    """What to do about customers that cannot be read."""
+    neighbours = ", ".join(result.certificate.neighbours) or "no readable customer"
+    return (
+        f"{result.certificate.unread:,} could not be read: Dub answers 422 for customers without an externalId, and "
+        f"for every page with one of them. In the order of ids they stand next to: {neighbours}. "
+        "Set their externalId in Dub, then load again."
+    )
+
+
+@dub_source.command(epilog=_EXIT_CODES)
+@click.option("--base-url", help="Address of the API, such as that of a sandbox.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, one object a line.")
+@exit_on_error
+def check(base_url: str | None, as_json: bool) -> int:
+    """Look at the key: form, reachability, plan, role, rate limit. Changes nothing."""
+    from dub_source import runs
+
+    for finding in runs.check(base_url=base_url):
+        if as_json:
+            click.echo(json.dumps({"topic": finding.topic, "ok": finding.ok, "text": finding.text}))
+        else:
+            sign = "note" if finding.ok is None else "ok"
+            click.echo(f"{sign:<5}{finding.topic}: {finding.text}")
+    return 0
+
+
+@dub_source.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="0 chooses a free one.")
+@click.option("--seed", type=click.Path(path_type=Path), help="Start with the rows and keys of this seed file.")
+@click.option("--customers", type=click.IntRange(0), default=1_000, show_default=True, help="Make up this many.")
+@click.option("--random-seed", type=int, default=0, show_default=True, help="The same seed makes the same customers.")
+@click.option("--unreadable", type=click.IntRange(0), default=0, help="So many of them without externalId.")
+@click.option("--latency-ms", type=click.FloatRange(0), default=0.0, help="Delay of every answer.")
+@click.option(
+    "--rate-limit", default="plan", show_default=True, help="Requests a window and key; 'plan' is Dub's, 'off' none."
+)
+@click.option("--rate-window", type=click.FloatRange(0.1), default=60.0, show_default=True, help="Seconds.")
+@click.option("--faults", type=click.Path(path_type=Path), help="JSON file with scripted faults.")
+@click.option("--log/--no-log", default=False, help="Keep a log of requests in memory.")
+@exit_on_error
+def sandbox(port: int, rate_limit: str, faults: Path | None, **options: Any) -> int:
+    """Run a Dub API on 127.0.0.1, to practise and test on. Stop it with Ctrl-C."""
+    from dub_source.cli.sandbox import serve
+
+    serve(port=port, rate_limit=rate_limit, faults=faults, **options)
+    return 0
+
+
+@dub_source.command()
+@click.option("--customers", type=click.IntRange(100), default=4_000, show_default=True, help="How many to make up.")
+@click.option(
+    "--database", type=click.Path(path_type=Path), default=Path("dub_demo.duckdb"), show_default=True,
+    help="DuckDB file to load into.",
+)  # fmt: skip
+@exit_on_error
+def demo(customers: int, database: Path) -> int:
+    """Load a made-up workspace from a sandbox, and see what a plain cursor walk would have lost."""
+    from dub_source.cli.demo import run
+
+    run(customers, database)
+    return 0

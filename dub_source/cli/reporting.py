@@ -1,0 +1,123 @@
+"""Telling people how it goes: progress, errors, exit codes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from dub_source.source import Observer
+    from dub_source.types import ClientStats
+    from dub_source.walk import Certificate
+
+P = ParamSpec("P")
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+def exit_on_error(command: Callable[P, int]) -> Callable[P, None]:
+    """Turn whatever a command raises into one sentence on stderr and a documented exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            click.echo("Interrupted; nothing is half-written.", err=True)
+            sys.exit(130)
+        except Exception as error:
+            if os.environ.get("DUB_SOURCE_DEBUG"):
+                raise
+            from dub_source.failures import explain
+
+            failure = explain(error)
+            click.echo(f"Error: {failure.sentence}", err=True)
+            sys.exit(failure.exit_code)
+        sys.exit(code)
+
+    return wrapped
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Observer | None]:
+    """An observer that draws a bar on a terminal, writes plain lines elsewhere, or nothing if quiet."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar() as bar:
+            yield _Bar(bar)
+    else:
+        yield _Lines(time.monotonic)
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+class _Bar:
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("Reading customers", total=None)
+
+    def expecting(self, customers: int | None) -> None:
+        self._bar.update(self._task, total=customers)
+
+    def read(self, customers: int) -> None:
+        self._bar.update(self._task, completed=customers)
+
+    def ended(self, certificate: Certificate, stats: ClientStats) -> None:
+        self._bar.update(self._task, description="Loading them", total=certificate.rows, completed=certificate.rows)
+
+
+class _Lines:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._total: int | None = None
+
+    def expecting(self, customers: int | None) -> None:
+        self._total = customers
+        self._say("Reading customers" if customers is None else f"Reading {customers:,} customers")
+
+    def read(self, customers: int) -> None:
+        if self._clock() - self._last >= _SECONDS_BETWEEN_LINES:
+            of = "" if self._total is None else f" of {self._total:,}"
+            self._say(f"Read {customers:,}{of} customers")
+
+    def ended(self, certificate: Certificate, stats: ClientStats) -> None:
+        self._say(f"Read {certificate.rows:,} customers; loading them")
+
+    def _say(self, text: str) -> None:
+        self._last = self._clock()
+        click.echo(text, err=True)
+
+
+def echo_table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """A small table; numbers to the right."""
+    cells = [[f"{each:,}" if isinstance(each, int) else f"{each:,.2f}" if isinstance(each, float) else str(each or "")
+              for each in row] for row in rows]  # fmt: skip
+    widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
+    right = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(header))]
+    for row in [list(header), *cells]:
+        columns = (c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True))
+        click.echo("  " + "  ".join(columns).rstrip())

@@ -1,0 +1,184 @@
+"""What the command line does, as plain functions: load and check."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.common.configuration.exceptions import ConfigFieldMissingException
+
+from dub_source.client import DubClient
+from dub_source.destinations import Target, open_destination
+from dub_source.errors import DubError, SettingsError
+from dub_source.settings import DEFAULT_BASE_URL, Settings
+from dub_source.source import CUSTOMERS, Observer, dub
+from dub_source.types import ClientStats
+from dub_source.walk import Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What a load did.
+
+    Attributes:
+        read: customers read from Dub.
+        rows: rows in the table afterwards.
+        requests: requests sent, retries included.
+        seconds: duration of the whole load.
+        throttled_s: seconds spent waiting for the key's rate limit.
+        certificate: whether that was everybody.
+    """
+
+    read: int
+    rows: int
+    requests: int
+    seconds: float
+    throttled_s: float
+    certificate: Certificate
+    target: Target
+    table: str = CUSTOMERS
+
+    @property
+    def query(self) -> str:
+        """A first query to try."""
+        return (
+            f"SELECT country, count(*) AS customers, sum(sale_amount) / 100 AS revenue "
+            f"FROM {self.target.dataset}.{self.table} GROUP BY country ORDER BY revenue DESC LIMIT 10"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "read": self.read,
+            "rows": self.rows,
+            "requests": self.requests,
+            "seconds": round(self.seconds, 3),
+            "throttled_seconds": round(self.throttled_s, 3),
+            "complete": self.certificate.complete,
+            "unread": self.certificate.unread,
+            "unread_neighbours": list(self.certificate.neighbours),
+            "destination": self.target.destination,
+            "location": self.target.location,
+            "dataset": self.target.dataset,
+            "table": self.table,
+            "query": self.query,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a check: ``ok`` is None where a fact is neither good nor bad."""
+
+    topic: str
+    ok: bool | None
+    text: str
+
+
+class _Outcome:
+    """An observer that keeps the end of the walk and passes everything on."""
+
+    def __init__(self, inner: Observer | None) -> None:
+        self._inner = inner
+        self.certificate: Certificate | None = None
+        self.stats = ClientStats()
+
+    def expecting(self, customers: int | None) -> None:
+        if self._inner:
+            self._inner.expecting(customers)
+
+    def read(self, customers: int) -> None:
+        if self._inner:
+            self._inner.read(customers)
+
+    def ended(self, certificate: Certificate, stats: ClientStats) -> None:
+        self.certificate, self.stats = certificate, stats
+        if self._inner:
+            self._inner.ended(certificate, stats)
+
+
+def load(
+    target: Target, *, pipelines_dir: Path | None = None, observer: Observer | None = None, **options: Any
+) -> LoadResult:
+    """Read every customer and merge them into the destination.
+
+    Args:
+        target: where to.
+        pipelines_dir: the folder of dlt's working files; None takes dlt's default.
+        observer: is told how it gets on.
+        options: arguments of :func:`~dub_source.source.dub`; what is not given comes from dlt's configuration.
+
+    Raises:
+        DubError: for everything that a person can do something about.
+    """
+    began = time.monotonic()
+    outcome = _Outcome(observer)
+    source = _configured(observer=outcome, **options)
+    pipeline = dlt.pipeline(
+        pipeline_name=f"dub_source_{target.dataset}",
+        destination=open_destination(target),
+        dataset_name=target.dataset,
+        pipelines_dir=str(pipelines_dir) if pipelines_dir else None,
+    )
+    # dlt would load a package that an interrupted run left behind, instead of this one. All is read anew anyway.
+    pipeline.abort_packages()
+    pipeline.run(source)
+    if outcome.certificate is None:
+        raise DubError("The load ended without having read the customers; please report it.")
+    table = source.resources[CUSTOMERS].table_name
+    return LoadResult(
+        read=outcome.certificate.rows,
+        rows=_count_rows(pipeline, str(table)),
+        requests=outcome.stats.requests,
+        seconds=time.monotonic() - began,
+        throttled_s=outcome.stats.throttled_s,
+        certificate=outcome.certificate,
+        target=target,
+        table=str(table),
+    )
+
+
+def check(*, base_url: str | None = None) -> Iterator[Finding]:
+    """Look at key, plan, role and limit, one finding after the other; changes nothing.
+
+    Raises:
+        DubError: where a finding is so bad that the rest cannot be looked at.
+    """
+    settings = _settings(base_url)
+    yield Finding("key", None, "set, and of the right form")
+    with DubClient(settings) as client:
+        info = client.probe()
+        yield Finding("reachability", True, f"{settings.base_url} answers in {info.latency_s * 1000:.0f} ms")
+        yield Finding("key", True, "Dub knows it")
+        yield Finding("plan", True, "includes the customers API")
+        if client.can_write():
+            yield Finding("role", True, "may read and write")
+        else:
+            yield Finding("role", None, "may read, but not write: enough for loads, not for changes in Dub")
+        if info.limit is None:
+            yield Finding("limit", None, "Dub does not say how many requests the key may send")
+        else:
+            yield Finding("limit", True, f"{info.limit} requests a minute, {info.remaining} left now")
+
+
+def _configured(**options: Any) -> Any:
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return dub(**given)
+    except ConfigFieldMissingException:
+        # The one field without a default is the key; Settings has the sentence for that.
+        return dub(api_key="", **given)
+
+
+def _settings(base_url: str | None) -> Settings:
+    key = dlt.secrets.get("sources.dub.api_key", str)
+    address = base_url or dlt.config.get("sources.dub.base_url", str) or DEFAULT_BASE_URL
+    return Settings(api_key=key or "", base_url=address)
+
+
+def _count_rows(pipeline: Any, table: str) -> int:
+    with pipeline.sql_client() as client:
+        name = client.make_qualified_table_name(table)
+        rows = client.execute_sql(f"SELECT count(*) FROM {name}")  # noqa: S608 - the name is quoted by dlt
+        return int(rows[0][0])

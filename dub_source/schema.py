@@ -1,0 +1,216 @@
+"""From customers as they stand on the wire to Arrow tables with fixed column types.
+
+Known fields have the types of :data:`COLUMNS` whatever a batch holds (a column of nulls included).
+Fields that Dub adds later become columns by themselves: snake_case names, objects flattened with ``__``,
+lists as JSON text.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from dub_source.types import Customer
+
+_TEXT = pa.string()
+_CENTS = pa.int64()
+_COUNT = pa.int64()
+_MOMENT = pa.timestamp("us", tz="UTC")
+
+COLUMNS: dict[tuple[str, ...], tuple[str, pa.DataType]] = {
+    ("id",): ("id", _TEXT),
+    ("name",): ("name", _TEXT),
+    ("email",): ("email", _TEXT),
+    ("avatar",): ("avatar", _TEXT),
+    ("externalId",): ("external_id", _TEXT),
+    ("stripeCustomerId",): ("stripe_customer_id", _TEXT),
+    ("country",): ("country", _TEXT),
+    ("sales",): ("sales", _COUNT),
+    ("saleAmount",): ("sale_amount", _CENTS),
+    ("createdAt",): ("created_at", _MOMENT),
+    ("firstSaleAt",): ("first_sale_at", _MOMENT),
+    ("subscriptionCanceledAt",): ("subscription_canceled_at", _MOMENT),
+}
+"""Path on the wire -> column name and type, for every customer."""
+
+EXPANDED_COLUMNS: dict[tuple[str, ...], tuple[str, pa.DataType]] = {
+    ("link", "id"): ("link__id", _TEXT),
+    ("link", "domain"): ("link__domain", _TEXT),
+    ("link", "key"): ("link__key", _TEXT),
+    ("link", "shortLink"): ("link__short_link", _TEXT),
+    ("link", "url"): ("link__url", _TEXT),
+    ("link", "programId"): ("link__program_id", _TEXT),
+    ("programId",): ("program_id", _TEXT),
+    ("partner", "id"): ("partner__id", _TEXT),
+    ("partner", "name"): ("partner__name", _TEXT),
+    ("partner", "email"): ("partner__email", _TEXT),
+    ("partner", "image"): ("partner__image", _TEXT),
+    ("discount", "id"): ("discount__id", _TEXT),
+    ("discount", "amount"): ("discount__amount", pa.float64()),
+    ("discount", "type"): ("discount__type", _TEXT),
+    ("discount", "maxDuration"): ("discount__max_duration", _COUNT),
+    ("discount", "couponId"): ("discount__coupon_id", _TEXT),
+    ("discount", "couponTestId"): ("discount__coupon_test_id", _TEXT),
+    ("discount", "description"): ("discount__description", _TEXT),
+}
+"""The same for what ``includeExpandedFields`` adds."""
+
+_LARGEST = 2**63 - 1
+
+
+def arrow_schema(*, expanded: bool) -> pa.Schema:
+    """Names and types of the known columns; only ``id`` is never null."""
+    return pa.schema(
+        pa.field(name, kind, nullable=name != "id") for name, kind in _known(expanded=expanded).values()
+    )
+
+
+def to_table(customers: Sequence[Customer], *, expanded: bool) -> pa.Table:
+    """Customers as one Arrow table.
+
+    Args:
+        customers: objects as on the wire.
+        expanded: whether the columns of link, partner and discount are part of the table.
+
+    Returns:
+        The columns of :func:`arrow_schema`, then one for each unknown field that has a value.
+
+    Raises:
+        ValueError: if a number or a date cannot be read as one; names the column, not the value.
+    """
+    known = _known(expanded=expanded)
+    try:
+        table = _read(customers, known)
+    except (pa.ArrowException, TypeError, OverflowError, ValueError):
+        # Some value has another JSON type than usual (12.0 for 12, a number for a text): bring each into its own.
+        table = _read([_coerced(customer, known) for customer in customers], known)
+    for name, column in _unknown_columns(customers, known).items():
+        table = table.append_column(name, column)
+    return table
+
+
+def _known(*, expanded: bool) -> dict[tuple[str, ...], tuple[str, pa.DataType]]:
+    return COLUMNS | EXPANDED_COLUMNS if expanded else COLUMNS
+
+
+def _read(
+    customers: Sequence[Customer], known: Mapping[tuple[str, ...], tuple[str, pa.DataType]]
+) -> pa.Table:
+    """Straight from dicts into columns; an order of magnitude faster than row by row."""
+    rows = pa.array(customers, type=_wire_type(known))
+    columns = []
+    for path, (name, kind) in known.items():
+        column = rows
+        for step in path:
+            column = _child(column, step)
+        columns.append(_cast(column, name, kind))
+    fields = [pa.field(name, kind, nullable=name != "id") for name, kind in known.values()]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _child(parent: pa.StructArray, name: str) -> pa.Array:
+    """A field of a struct array; null where the struct itself is null."""
+    return parent.flatten()[parent.type.get_field_index(name)]
+
+
+def _cast(column: pa.Array, name: str, kind: pa.DataType) -> pa.Array:
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:
+        raise ValueError(
+            f"Dub answered a value for {name} that is no {kind}, so the customers were not loaded; "
+            "please report it with the version of dub-source."
+        ) from None
+
+
+def _wire_type(known: Mapping[tuple[str, ...], tuple[str, pa.DataType]]) -> pa.StructType:
+    """The struct that a customer is on the wire, where moments are still text."""
+    tree: dict[str, Any] = {}
+    for path, (_, kind) in known.items():
+        parent = tree
+        for step in path[:-1]:
+            parent = parent.setdefault(step, {})
+        parent[path[-1]] = _TEXT if kind == _MOMENT else kind
+    return _struct(tree)
+
+
+def _struct(tree: Mapping[str, Any]) -> pa.StructType:
+    return pa.struct(
+        [(name, _struct(kind) if isinstance(kind, dict) else kind) for name, kind in tree.items()]
+    )
+
+
+def _coerced(customer: Customer, known: Mapping[tuple[str, ...], tuple[str, pa.DataType]]) -> Customer:
+    """The same customer with every known value in the JSON type of its column."""
+    result: Customer = {}
+    for path, (name, kind) in known.items():
+        value: Any = customer
+        for step in path:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        target = result
+        for step in path[:-1]:
+            target = target.setdefault(step, {})
+        target[path[-1]] = _value(value, name, kind)
+    return result
+
+
+def _value(value: Any, name: str, kind: pa.DataType) -> Any:
+    if value is None:
+        return None
+    if kind in (_TEXT, _MOMENT):
+        return value if isinstance(value, str) else orjson.dumps(value).decode()
+    try:
+        number = float(value)
+        if not pa.types.is_integer(kind):
+            return number
+        # Dub computes in doubles, so the largest amounts come rounded up beyond 64 bits.
+        exact = value if isinstance(value, int) else int(number)
+        if exact != number and not isinstance(value, int):
+            raise ValueError
+        return max(-_LARGEST, min(_LARGEST, exact))
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"Dub answered a value for {name} that is no {kind}, so the customers were not loaded; "
+            "please report it with the version of dub-source."
+        ) from None
+
+
+def _unknown_columns(
+    customers: Sequence[Customer], known: Mapping[tuple[str, ...], tuple[str, pa.DataType]]
+) -> dict[str, pa.Array]:
+    """Columns for the fields that this version does not know."""
+    parents = {path[0] for path in known if len(path) > 1}
+    top = {path[0] for path in known}
+    columns: dict[str, pa.Array] = {}
+    for name in sorted(set().union(*customers) - top):
+        columns |= _inferred(name, [customer.get(name) for customer in customers])
+    for parent in sorted(parents):
+        objects = [customer.get(parent) for customer in customers]
+        names = set().union(*(each for each in objects if isinstance(each, Mapping)))
+        for name in sorted(names - {path[1] for path in known if path[0] == parent}):
+            values = [each.get(name) if isinstance(each, Mapping) else None for each in objects]
+            columns |= _inferred(f"{parent}__{name}", values)
+    return columns
+
+
+def _inferred(name: str, values: list[Any]) -> dict[str, pa.Array]:
+    """A column (for objects: several) of a type that stays the same whatever later batches hold."""
+    present = [value for value in values if value is not None]
+    if not present:
+        return {}
+    if all(isinstance(value, Mapping) for value in present):
+        names = sorted(set().union(*present))
+        parts = (
+            _inferred(f"{name}__{each}", [value.get(each) if value else None for value in values]) for each in names
+        )
+        return {column: array for part in parts for column, array in part.items()}
+    if all(isinstance(value, bool) for value in present):
+        return {name: pa.array(values, type=pa.bool_())}
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
+        # Not int64 where all happen to be whole: the next batch may hold a fraction.
+        return {name: pa.array(values, type=pa.float64())}
+    texts = [
+        value if value is None or isinstance(value, str) else orjson.dumps(value).decode() for value in values
+    ]
+    return {name: pa.array(texts, type=_TEXT)}

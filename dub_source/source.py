@@ -1,0 +1,187 @@
+"""The dlt source: ``dub()`` with its resource ``customers``."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import dlt
+import pyarrow as pa
+from dlt.extract.resource import DltResource
+
+from dub_source.client import DubClient
+from dub_source.errors import SettingsError
+from dub_source.generated_names import without_generated_names
+from dub_source.schema import arrow_schema, to_table
+from dub_source.settings import DEFAULT_BASE_URL, Settings
+from dub_source.types import ClientStats, Customer
+from dub_source.walk import Certificate, Walk
+
+CUSTOMERS = "customers"
+FILTERED = "customers_filtered"
+
+_ROWS_PER_TABLE = 5_000
+"""Arrow tables of this size load into DuckDB at full speed; tables of one page are ten times slower."""
+
+
+class Observer(Protocol):
+    """Is told how a load gets on."""
+
+    def expecting(self, customers: int | None) -> None:
+        """Called once, first: how many there are as far as Dub can tell."""
+
+    def read(self, customers: int) -> None:
+        """Called after each page with the number read so far."""
+
+    def ended(self, certificate: Certificate, stats: ClientStats) -> None:
+        """Called once, when all have been read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which customers are wanted; None means any. Values compare exactly, country and email in any case."""
+
+    country: str | None = None
+    link_id: str | None = None
+    partner_id: str | None = None
+    email: str | None = None
+    external_id: str | None = None
+
+    def __bool__(self) -> bool:
+        return self != Selection()
+
+    def __contains__(self, customer: Customer) -> bool:
+        return (
+            self._same(self.country, customer.get("country"), any_case=True)
+            and self._same(self.email, customer.get("email"), any_case=True)
+            and self._same(self.external_id, customer.get("externalId"))
+            and self._same(self.link_id, (customer.get("link") or {}).get("id"))
+            and self._same(self.partner_id, (customer.get("partner") or {}).get("id"))
+        )
+
+    @staticmethod
+    def _same(wanted: str | None, actual: Any, *, any_case: bool = False) -> bool:
+        if wanted is None:
+            return True
+        if not isinstance(actual, str):
+            return False
+        return wanted.casefold() == actual.casefold() if any_case else wanted == actual
+
+
+@dlt.source(name="dub", section="dub")
+def dub(
+    api_key: str = dlt.secrets.value,
+    base_url: str = DEFAULT_BASE_URL,
+    page_size: int = 100,
+    include_expanded_fields: bool = True,
+    max_rate_share: float = 0.8,
+    country: str | None = None,
+    link_id: str | None = None,
+    partner_id: str | None = None,
+    email: str | None = None,
+    external_id: str | None = None,
+    table_name: str | None = None,
+    observer: Observer | None = None,
+) -> DltResource:
+    """Customers of a Dub workspace.
+
+    Use it as any dlt source: ``dlt.pipeline(...).run(dub())``. Every argument can come from dlt's
+    configuration, section ``sources.dub``.
+
+    A filter does not go to the API, because a filtered walk there skips customers: all are read, and
+    those that match go to a table of their own, ``customers_filtered``. There, a customer that does not
+    match any more keeps its last values.
+
+    Args:
+        api_key: a workspace key of Dub; it begins with ``dub_``.
+        base_url: where the API is.
+        page_size: customers a request, 1 to 100.
+        include_expanded_fields: load link, partner, program and discount, too.
+        max_rate_share: the share of the key's rate limit to use, above 0 up to 1.
+        country: only customers of this country (two letters, as Dub shows it).
+        link_id: only customers of this link.
+        partner_id: only customers of this partner.
+        email: only customers with this email address.
+        external_id: only the customer with this external id.
+        table_name: load into this table instead.
+        observer: is told how the load gets on.
+
+    Returns:
+        The resource ``customers``: merged on ``id``, with the columns of :mod:`dub_source.schema`.
+
+    Raises:
+        SettingsError: if an argument is missing or cannot be used.
+    """
+    if isinstance(page_size, bool) or not isinstance(page_size, int) or not 1 <= page_size <= 100:
+        raise SettingsError("The page_size must be a whole number from 1 to 100.")
+    selection = Selection(country, link_id, partner_id, email, external_id)
+    if (link_id or partner_id) and not include_expanded_fields:
+        raise SettingsError(
+            "A filter by link_id or partner_id needs include_expanded_fields, because customers come without "
+            "their link and partner otherwise."
+        )
+    reading = _Reading(
+        settings=Settings(api_key=api_key, base_url=base_url, max_rate_share=max_rate_share),
+        page_size=page_size,
+        expanded=include_expanded_fields,
+        selection=selection,
+        observer=observer or _Silent(),
+    )
+
+    def customers() -> Iterator[pa.Table]:
+        yield from reading.tables()
+
+    return dlt.resource(
+        customers,
+        name=CUSTOMERS,
+        table_name=table_name or (FILTERED if selection else CUSTOMERS),
+        primary_key="id",
+        write_disposition={"disposition": "merge", "strategy": "upsert"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One walk over the customers, as Arrow tables."""
+
+    settings: Settings
+    page_size: int
+    expanded: bool
+    selection: Selection
+    observer: Observer
+
+    def tables(self) -> Iterator[pa.Table]:
+        # The table exists, with all its columns, even when there is nobody to put into it.
+        yield arrow_schema(expanded=self.expanded).empty_table()
+        with DubClient(self.settings) as client:
+            walk = Walk(client, page_size=self.page_size, include_expanded_fields=self.expanded)
+            self.observer.expecting(walk.count())
+            for customers in self._batches(walk):
+                wanted = [each for each in customers if each in self.selection] if self.selection else customers
+                if wanted:
+                    yield to_table(without_generated_names(client, wanted), expanded=self.expanded)
+            if walk.certificate is not None:
+                self.observer.ended(walk.certificate, client.stats)
+
+    def _batches(self, walk: Walk) -> Iterator[list[Customer]]:
+        batch: list[Customer] = []
+        total = 0
+        for page in walk:
+            batch.extend(page.customers)
+            total += len(page.customers)
+            self.observer.read(total)
+            if len(batch) >= _ROWS_PER_TABLE:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+
+class _Silent:
+    def expecting(self, customers: int | None) -> None:
+        pass
+
+    def read(self, customers: int) -> None:
+        pass
+
+    def ended(self, certificate: Certificate, stats: ClientStats) -> None:
+        pass
