@@ -76,7 +76,7 @@ class Caller:
         sleep: Callable[[float], None],
     ) -> None:
         self._window_s = settings.rate_window_s
-        self._policy = retry
+        self.policy = retry
         self._transport = Transport(settings, clock=clock)
         self._loop = RetryLoop(clock=clock, sleep=sleep)
         self.limiter = limiter or RateLimiter(
@@ -137,7 +137,7 @@ class Caller:
         def attempt(number: int) -> Reply | RequestError:
             return self._attempt(number, operation, route, target, body, check, accept, timeout)
 
-        result = self._loop.run(attempt, operation=operation, policy=retry or self._policy)
+        result = self._loop.run(attempt, operation=operation, policy=retry or self.policy)
         if isinstance(result, RequestError):
             # The one place where errors of requests are raised: outside any except block, so without a
             # context.

@@ -242,14 +242,16 @@ class DubClient:
         """Learn the key's rate limit with one cheap request that fails on purpose.
 
         ``pageSize=0`` is a 422 for a key that works, and only errors carry the limit. Raises the errors
-        about key, plan, role and workspace as every other call does.
+        about key, plan, role and workspace as every other call does. Often the very first request: unless
+        told otherwise it gives up after three attempts, for a wrong address does not get better.
         """
         reply = self._caller.exchange(
             Operation.READ,
             routes.CUSTOMERS,
             routes.CUSTOMERS + "?pageSize=0",
+            check=_is_page,
             accept=(Unprocessable,),
-            retry=retry,
+            retry=retry or self._caller.policy.for_first_contact(),
             timeout=timeout,
         )
         return KeyInfo(
@@ -270,8 +272,9 @@ class DubClient:
             Operation.UPDATE,
             routes.CUSTOMER,
             routes.customer_path("cus_0"),
+            check=is_row,
             accept=accepted,
-            retry=retry,
+            retry=retry or self._caller.policy.for_first_contact(),
             timeout=timeout,
         )
         return not isinstance(reply.error, RoleTooLow)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -118,6 +118,10 @@ class RetryPolicy:
             )
         if min(self.max_elapsed_s, self.initial_wait_s, self.max_wait_s) < 0.0:
             raise SettingsError("The times of a retry policy must be seconds from 0 up: correct them.")
+
+    def for_first_contact(self) -> RetryPolicy:
+        """The same with three attempts at most."""
+        return replace(self, max_attempts=min(self.max_attempts, 3))
 
     def wait_s(self, failures: int, draw: float) -> float:
         """Seconds to wait after the n-th failure (from 1); ``draw`` is random in [0, 1)."""

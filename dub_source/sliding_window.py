@@ -10,33 +10,30 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-#: The server's clock ticks in milliseconds, so the moment just after x is x + 1 ms.
-_TICK_S = 0.001
-
 
 @dataclass(slots=True)
 class SlidingWindow:
-    """Counts per window, and the question when the next request fits into a budget."""
+    """Counts per window, and the question when the next request fits into a budget.
+
+    Reckons in whole milliseconds, rounded down, as the server does: a moment that is right by half of one is
+    enough to be refused.
+    """
 
     window_s: float
     _counts: dict[int, int] = field(default_factory=dict)
 
-    def index(self, at: float) -> int:
-        """The number of the window that holds ``at``."""
-        return math.floor(at / self.window_s)
-
     def used(self, at: float) -> int:
         """The left side of the formula: what the server counts against the limit at ``at``."""
-        index = self.index(at)
-        elapsed = at / self.window_s - index
-        return math.floor(self._counts.get(index - 1, 0) * (1.0 - elapsed)) + self._counts.get(index, 0)
+        index, elapsed_ms = self._place(at)
+        weighted = math.floor(self._counts.get(index - 1, 0) * (1.0 - elapsed_ms / self._window_ms))
+        return weighted + self._counts.get(index, 0)
 
     def count(self, at: float) -> int:
         """Count one request; returns its window's number, for ``uncount``."""
-        index = self.index(at)
+        index, _ = self._place(at)
         if index not in self._counts:
-            # The window before matters; so do two neighbours of a place in the future. What is older goes, and
-            # what a clock that was set back has left.
+            # The window before matters; so do two neighbours of a place in the future. What is older goes,
+            # and what a clock that was set back has left.
             self._counts = {i: n for i, n in self._counts.items() if abs(i - index) <= 2}
             self._counts[index] = 0
         self._counts[index] += 1
@@ -51,16 +48,25 @@ class SlidingWindow:
         """The first moment, not before ``at``, at which ``used < budget`` holds (budget from 1 up)."""
         moment = at
         while self.used(moment) >= budget:
-            index = self.index(moment)
+            index, elapsed_ms = self._place(moment)
             free = budget - self._counts.get(index, 0)
             if free > 0:
-                # floor(previous * (1 - f)) < free holds as soon as previous * (1 - f) < free. `free` is below
-                # `previous`, or `used` would have been below the budget.
+                # floor(previous * (1 - share)) < free holds as soon as previous * (1 - share) < free.
                 share = 1.0 - free / self._counts[index - 1]
-                moment = max(moment, (index + share) * self.window_s + _TICK_S)
-            if free <= 0 or self.index(moment) > index:
-                moment = max(moment, (index + 1) * self.window_s)
+                elapsed_ms = max(elapsed_ms, math.floor(share * self._window_ms)) + 1
+            else:
+                elapsed_ms = self._window_ms
+            # In the middle of the millisecond, out of reach of rounding.
+            moment = (index * self._window_ms + elapsed_ms + 0.5) / 1000.0
         return moment
+
+    @property
+    def _window_ms(self) -> int:
+        return round(self.window_s * 1000.0)
+
+    def _place(self, at: float) -> tuple[int, int]:
+        """The number of the window that holds ``at``, and the milliseconds that have passed in it."""
+        return divmod(math.floor(at * 1000.0), self._window_ms)
 
 
 @dataclass(slots=True)
@@ -102,8 +108,8 @@ class ForeignTraffic:
     """Requests of others with the same key, as far as refusals and ``X-RateLimit-Remaining`` show them.
 
     ``amount`` is believed until ``until`` and then forgotten: it may have been a burst that slides out, or
-    traffic that goes on, and only another try can tell. Each refusal doubles the time of belief up to a window,
-    so constant foreign traffic costs a handful of refused requests a window and not one a second.
+    traffic that goes on, and only another try can tell. Each refusal doubles the time of belief up to a
+    window, so constant foreign traffic costs a handful of refused requests a window and not one a second.
     """
 
     window_s: float
@@ -120,20 +126,22 @@ class ForeignTraffic:
         """An answer shows this amount; returns whether that is more than was believed."""
         return self._raise_to(amount, at, self.window_s)
 
-    def refused(self, amount: int, at: float, *, same_event: bool) -> bool:
-        """A refusal shows this amount (``same_event``: one of several at once); returns as ``seen``."""
+    def refused(self, amount: int, at: float, *, same_event: bool) -> None:
+        """A refusal shows this amount (``same_event``: it is one of several at once)."""
+        shortest = self.window_s / 60.0
         if not same_event:
             quiet = at >= self.until + self.window_s
-            self._belief_s = min(
-                self.window_s / 60.0 if quiet else self._belief_s * 2.0 or self.window_s / 60.0, self.window_s
-            )
+            self._belief_s = shortest if quiet else min(max(self._belief_s * 2.0, shortest), self.window_s)
             self.amount = self.believed(at)
             self.until = max(self.until, at + self._belief_s)
-        return self._raise_to(amount, at, self._belief_s)
+            # Refused although everything known fits: there is at least one request that is not known.
+            amount = max(amount, self.amount + 1)
+        self._raise_to(amount, at, self._belief_s)
 
     def _raise_to(self, amount: int, at: float, belief_s: float) -> bool:
         if amount <= self.believed(at):
             return False
-        self.amount = amount
+        # Traffic that comes at random fluctuates by the square root of what comes in a window.
+        self.amount = amount + math.isqrt(amount)
         self.until = at + belief_s
         return True
