@@ -121,6 +121,9 @@ def load(
         dataset_name=target.dataset,
         pipelines_dir=str(pipelines_dir) if pipelines_dir else None,
     )
+    # The working folder holds rows about people while they are on their way.
+    Path(pipeline.working_dir).chmod(0o700)
+    dlt.config["load.delete_completed_jobs"] = True
     # dlt would load a package that an interrupted run left behind, instead of this one. All is read anew anyway.
     pipeline.abort_packages()
     pipeline.run(source)
