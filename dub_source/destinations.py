@@ -39,7 +39,7 @@ def open_destination(target: Target) -> Any:
         _check_duckdb(target)
         return dlt.destinations.duckdb(str(target.database))
     try:
-        destination = Destination.from_reference(target.destination)
+        destination: Any = Destination.from_reference(target.destination)
         strategies = destination.capabilities().supported_merge_strategies or ()
     except UnknownDestinationModule:
         raise DestinationError(
@@ -94,5 +94,6 @@ def _duckdb_sentence(path: Path, error: Exception) -> str:
     if "not a valid DuckDB database" in text:
         return f"The file {path} is not a DuckDB database: name another one with --database."
     if "ermission" in text or "Cannot open" in text or "ead-only" in text:
-        return f"The database file {path} cannot be written: check its permissions, or name another one with --database."
-    return f"The database file {path} cannot be opened by DuckDB ({type(error).__name__}): name another one with --database."
+        return f"The database file {path} cannot be written: check its permissions, or choose another file."
+    kind = type(error).__name__
+    return f"The database file {path} cannot be opened by DuckDB ({kind}): name another one with --database."

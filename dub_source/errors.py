@@ -3,6 +3,7 @@
     DubError
     ├── SettingsError            fatal       a setting is missing or wrong; nothing was sent
     ├── DestinationError         fatal       the destination does not exist, cannot merge or cannot be opened
+    ├── UnknownFormat            fatal       a customer's field holds what no known version of Dub answers
     ├── InvalidArgument          rejected    a call that cannot be right (page_size 0); nothing was sent
     ├── WalkIncomplete           incomplete  a walk ended without its certificate
     └── RequestError                         one request went wrong: method, route, status, code, attempts
@@ -75,6 +76,10 @@ class SettingsError(DubError):
 
 class DestinationError(DubError):
     """The destination cannot be used. Nothing was read."""
+
+
+class UnknownFormat(DubError):
+    """A field of a customer cannot be read as what it is. Names the column, never the value."""
 
 
 class InvalidArgument(DubError, ValueError):

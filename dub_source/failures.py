@@ -1,7 +1,9 @@
 """From whatever went wrong to one sentence and an exit code."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from dub_source.errors import DestinationError, DubError, Kind, SettingsError, WalkIncomplete
 
@@ -38,19 +40,61 @@ def explain(error: BaseException) -> Failure:
         if isinstance(each, DubError):
             return Failure(str(each), _code(each))
     for each in _chain(error):
-        if type(each).__module__.partition(".")[0] in _DESTINATION_MODULES or isinstance(each, OSError):
-            return Failure(
-                f"The destination failed while the customers were loaded ({type(each).__name__}): nothing is "
-                "half-written, dlt loads again at the next run; set DUB_SOURCE_DEBUG=1 for details.",
-                ExitCode.DESTINATION,
-            )
+        if sentence := _about_configuration(each):
+            return Failure(sentence, ExitCode.SETTINGS)
+    if sentence := _about_destination(error):
+        return Failure(sentence, ExitCode.DESTINATION)
     return Failure(
-        f"Unexpected trouble ({type(error).__name__}): set DUB_SOURCE_DEBUG=1 for details, and please report it.",
+        f"Unexpected trouble ({type(error).__name__}): DUB_SOURCE_DEBUG=1 shows details; please report it.",
         ExitCode.UNEXPECTED,
     )
 
 
-_DESTINATION_MODULES = ("duckdb", "_duckdb", "psycopg2", "sqlalchemy", "adbc_driver_manager")
+def _about_destination(error: BaseException) -> str | None:
+    """Trouble with the place to load into. Never its text, which may hold rows, addresses or passwords."""
+    from dlt.common.exceptions import MissingDependencyException
+    from dlt.pipeline.exceptions import PipelineStepFailed
+
+    chain = _chain(error)
+    for each in chain:
+        if isinstance(each, MissingDependencyException):
+            return f"The destination needs more packages: pip install {' '.join(each.dependencies)}."
+    if any(isinstance(each, PipelineStepFailed) and each.step in ("sync", "load") for each in chain):
+        return (
+            f"The destination could not be reached or failed ({type(chain[-1]).__name__}): nothing is "
+            "half-written; check its configuration and run the same again. DUB_SOURCE_DEBUG=1 shows details."
+        )
+    return None
+
+
+def _about_configuration(error: BaseException) -> str | None:
+    """What dlt misses in its configuration; names of settings only, because the values may be secret."""
+    from dlt.common.configuration.exceptions import (
+        ConfigFieldMissingException,
+        ConfigValueCannotBeCoercedException,
+    )
+
+    if isinstance(error, ConfigFieldMissingException):
+        missing = ", ".join(sorted(_leaves(error.traces)))
+        return (
+            f"The configuration of the destination lacks {missing}: set it in .dlt/secrets.toml or the "
+            "environment (dlt's documentation of the destination says how), then run the same again."
+        )
+    if isinstance(error, ConfigValueCannotBeCoercedException):
+        return (
+            f"The setting {error.field_name} has a value of the wrong type: "
+            "correct it in .dlt/ or the environment."
+        )
+    return None
+
+
+def _leaves(traces: Mapping[str, Any]) -> set[str]:
+    """The names of the fields that dlt looked for in vain, those of nested configurations included."""
+    names: set[str] = set()
+    for name, entries in traces.items():
+        nested = [each.traces for each in entries if hasattr(each, "traces")]
+        names |= set().union(*map(_leaves, nested)) if nested else {name}
+    return names
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
@@ -69,4 +113,5 @@ def _code(error: DubError) -> ExitCode:
         return ExitCode.DESTINATION
     if isinstance(error, WalkIncomplete):
         return ExitCode.INCOMPLETE
-    return ExitCode.UNAVAILABLE if error.kind is Kind.RETRYABLE else ExitCode.REFUSED
+    # What is merely rejected is an answer that Dub's API does not give to these requests: not that API, then.
+    return ExitCode.REFUSED if error.kind is Kind.FATAL else ExitCode.UNAVAILABLE

@@ -13,7 +13,7 @@ from dub_source.types import Customer
 
 _IDS_PER_REQUEST = 100
 _READS = 3
-"""Two equal readings in a row settle a name; three that all differ are not three renamings within a second."""
+"""Two equal readings in a row settle a name; nobody is renamed twice within a second."""
 
 
 def without_generated_names(client: DubClient, customers: Sequence[Customer]) -> list[Customer]:
@@ -35,7 +35,9 @@ def without_generated_names(client: DubClient, customers: Sequence[Customer]) ->
             break
         again = _names(client, list(doubtful))
         # Whoever is not there any more keeps the name that was read.
-        doubtful = {each: again[each] for each, name in doubtful.items() if each in again and again[each] != name}
+        doubtful = {
+            each: again[each] for each, name in doubtful.items() if each in again and again[each] != name
+        }
         if reading == _READS - 1:
             generated = set(doubtful)
     return [each | {"name": None} if each["id"] in generated else each for each in customers]

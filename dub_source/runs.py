@@ -8,10 +8,19 @@ from typing import Any
 
 import dlt
 from dlt.common.configuration.exceptions import ConfigFieldMissingException
+from dlt.common.pipeline import get_dlt_pipelines_dir
 
 from dub_source.client import DubClient
 from dub_source.destinations import Target, open_destination
-from dub_source.errors import DubError, SettingsError
+from dub_source.errors import (
+    DubError,
+    PlanTooLow,
+    RateLimited,
+    RoleTooLow,
+    SettingsError,
+    Unauthorized,
+    WorkspaceNotFound,
+)
 from dub_source.settings import DEFAULT_BASE_URL, Settings
 from dub_source.source import CUSTOMERS, Observer, dub
 from dub_source.types import ClientStats
@@ -43,9 +52,11 @@ class LoadResult:
     @property
     def query(self) -> str:
         """A first query to try."""
+        # Shown to people, never run.
         return (
-            f"SELECT country, count(*) AS customers, sum(sale_amount) / 100 AS revenue "
-            f"FROM {self.target.dataset}.{self.table} GROUP BY country ORDER BY revenue DESC LIMIT 10"
+            "SELECT country, count(*) AS customers, sum(sale_amount) / 100 AS revenue "  # noqa: S608
+            f"FROM {self.target.dataset}.{self.table} "
+            "GROUP BY country ORDER BY revenue DESC LIMIT 10"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -69,11 +80,12 @@ class LoadResult:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a check: ``ok`` is None where a fact is neither good nor bad."""
+    """One line of a check: ``ok`` is None where a fact is neither good nor bad, False with an ``error``."""
 
     topic: str
     ok: bool | None
     text: str
+    error: DubError | None = None
 
 
 class _Outcome:
@@ -107,7 +119,7 @@ def load(
         target: where to.
         pipelines_dir: the folder of dlt's working files; None takes dlt's default.
         observer: is told how it gets on.
-        options: arguments of :func:`~dub_source.source.dub`; what is not given comes from dlt's configuration.
+        options: arguments of :func:`~dub_source.source.dub`; others come from dlt's configuration.
 
     Raises:
         DubError: for everything that a person can do something about.
@@ -116,15 +128,15 @@ def load(
     outcome = _Outcome(observer)
     source = _configured(observer=outcome, **options)
     pipeline = dlt.pipeline(
-        pipeline_name=f"dub_source_{target.dataset}",
+        pipeline_name=f"dub_source_{target.destination}_{target.dataset}",
         destination=open_destination(target),
         dataset_name=target.dataset,
-        pipelines_dir=str(pipelines_dir) if pipelines_dir else None,
+        pipelines_dir=str(pipelines_dir) if pipelines_dir else get_dlt_pipelines_dir(),
     )
     # The working folder holds rows about people while they are on their way.
     Path(pipeline.working_dir).chmod(0o700)
     dlt.config["load.delete_completed_jobs"] = True
-    # dlt would load a package that an interrupted run left behind, instead of this one. All is read anew anyway.
+    # dlt would load a package that an interrupted run left behind, instead of this one.
     pipeline.abort_packages()
     pipeline.run(source)
     if outcome.certificate is None:
@@ -143,13 +155,28 @@ def load(
 
 
 def check(*, base_url: str | None = None) -> Iterator[Finding]:
-    """Look at key, plan, role and limit, one finding after the other; changes nothing.
+    """Look at key, reachability, plan, role and limit, one finding after the other; changes nothing.
 
-    Raises:
-        DubError: where a finding is so bad that the rest cannot be looked at.
+    Ends with the first finding that is bad, because the rest cannot be looked at then.
     """
+    try:
+        yield from _findings(base_url)
+    except DubError as error:
+        yield Finding(_TOPICS.get(type(error), "reachability"), False, str(error), error)
+
+
+_TOPICS: dict[type[DubError], str] = {
+    SettingsError: "settings",
+    Unauthorized: "key",
+    WorkspaceNotFound: "key",
+    PlanTooLow: "plan",
+    RoleTooLow: "role",
+    RateLimited: "limit",
+}
+
+
+def _findings(base_url: str | None) -> Iterator[Finding]:
     settings = _settings(base_url)
-    yield Finding("key", None, "set, and of the right form")
     with DubClient(settings) as client:
         info = client.probe()
         yield Finding("reachability", True, f"{settings.base_url} answers in {info.latency_s * 1000:.0f} ms")
@@ -162,7 +189,7 @@ def check(*, base_url: str | None = None) -> Iterator[Finding]:
         if info.limit is None:
             yield Finding("limit", None, "Dub does not say how many requests the key may send")
         else:
-            yield Finding("limit", True, f"{info.limit} requests a minute, {info.remaining} left now")
+            yield Finding("limit", True, f"{info.limit:,} requests a minute, {info.remaining or 0:,} left")
 
 
 def _configured(**options: Any) -> Any:

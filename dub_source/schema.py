@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from dub_source.errors import UnknownFormat
 from dub_source.types import Customer
 
 _TEXT = pa.string()
@@ -77,13 +78,13 @@ def to_table(customers: Sequence[Customer], *, expanded: bool) -> pa.Table:
         The columns of :func:`arrow_schema`, then one for each unknown field that has a value.
 
     Raises:
-        ValueError: if a number or a date cannot be read as one; names the column, not the value.
+        UnknownFormat: if a number or a date cannot be read as one; names the column, not the value.
     """
     known = _known(expanded=expanded)
     try:
         table = _read(customers, known)
-    except (pa.ArrowException, TypeError, OverflowError, ValueError):
-        # Some value has another JSON type than usual (12.0 for 12, a number for a text): bring each into its own.
+    except (pa.ArrowException, UnknownFormat, TypeError, OverflowError, ValueError):
+        # Some value has another JSON type than usual (12.0 for 12, a number for a text).
         table = _read([_coerced(customer, known) for customer in customers], known)
     for name, column in _unknown_columns(customers, known).items():
         table = table.append_column(name, column)
@@ -118,10 +119,14 @@ def _cast(column: pa.Array, name: str, kind: pa.DataType) -> pa.Array:
     try:
         return column.cast(kind)
     except pa.ArrowInvalid:
-        raise ValueError(
-            f"Dub answered a value for {name} that is no {kind}, so the customers were not loaded; "
-            "please report it with the version of dub-source."
-        ) from None
+        raise _not_of_its_type(name, kind) from None
+
+
+def _not_of_its_type(name: str, kind: pa.DataType) -> UnknownFormat:
+    return UnknownFormat(
+        f"Dub answered a value for {name} that is no {kind}, so nothing was loaded: a newer version of "
+        "dub-source may know it; if there is none, please report it."
+    )
 
 
 def _wire_type(known: Mapping[tuple[str, ...], tuple[str, pa.DataType]]) -> pa.StructType:
@@ -165,15 +170,11 @@ def _value(value: Any, name: str, kind: pa.DataType) -> Any:
         if not pa.types.is_integer(kind):
             return number
         # Dub computes in doubles, so the largest amounts come rounded up beyond 64 bits.
-        exact = value if isinstance(value, int) else int(number)
-        if exact != number and not isinstance(value, int):
-            raise ValueError
-        return max(-_LARGEST, min(_LARGEST, exact))
+        if isinstance(value, int) or number.is_integer():
+            return max(-_LARGEST, min(_LARGEST, int(value)))
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(
-            f"Dub answered a value for {name} that is no {kind}, so the customers were not loaded; "
-            "please report it with the version of dub-source."
-        ) from None
+        pass
+    raise _not_of_its_type(name, kind)
 
 
 def _unknown_columns(
@@ -202,7 +203,8 @@ def _inferred(name: str, values: list[Any]) -> dict[str, pa.Array]:
     if all(isinstance(value, Mapping) for value in present):
         names = sorted(set().union(*present))
         parts = (
-            _inferred(f"{name}__{each}", [value.get(each) if value else None for value in values]) for each in names
+            _inferred(f"{name}__{each}", [value.get(each) if value else None for value in values])
+            for each in names
         )
         return {column: array for part in parts for column, array in part.items()}
     if all(isinstance(value, bool) for value in present):

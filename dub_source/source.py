@@ -38,7 +38,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which customers are wanted; None means any. Values compare exactly, country and email in any case."""
+    """Which customers are wanted; None means any. Country and email compare in any case."""
 
     country: str | None = None
     link_id: str | None = None
@@ -49,7 +49,11 @@ class Selection:
     def __bool__(self) -> bool:
         return self != Selection()
 
-    def __contains__(self, customer: Customer) -> bool:
+    def of(self, customers: list[Customer]) -> list[Customer]:
+        """Those of the customers that are wanted."""
+        return [each for each in customers if self._wants(each)] if self else customers
+
+    def _wants(self, customer: Customer) -> bool:
         return (
             self._same(self.country, customer.get("country"), any_case=True)
             and self._same(self.email, customer.get("email"), any_case=True)
@@ -111,8 +115,6 @@ def dub(
     Raises:
         SettingsError: if an argument is missing or cannot be used.
     """
-    if isinstance(page_size, bool) or not isinstance(page_size, int) or not 1 <= page_size <= 100:
-        raise SettingsError("The page_size must be a whole number from 1 to 100.")
     selection = Selection(country, link_id, partner_id, email, external_id)
     if (link_id or partner_id) and not include_expanded_fields:
         raise SettingsError(
@@ -121,10 +123,10 @@ def dub(
         )
     reading = _Reading(
         settings=Settings(api_key=api_key, base_url=base_url, max_rate_share=max_rate_share),
-        page_size=page_size,
+        page_size=_checked_page_size(page_size),
         expanded=include_expanded_fields,
         selection=selection,
-        observer=observer or _Silent(),
+        observer=_Silent() if observer is None else observer,
     )
 
     def customers() -> Iterator[pa.Table]:
@@ -137,6 +139,12 @@ def dub(
         primary_key="id",
         write_disposition={"disposition": "merge", "strategy": "upsert"},
     )
+
+
+def _checked_page_size(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100:
+        raise SettingsError("The page_size must be a whole number from 1 to 100.")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +164,7 @@ class _Reading:
             walk = Walk(client, page_size=self.page_size, include_expanded_fields=self.expanded)
             self.observer.expecting(walk.count())
             for customers in self._batches(walk):
-                wanted = [each for each in customers if each in self.selection] if self.selection else customers
+                wanted = self.selection.of(customers)
                 if wanted:
                     yield to_table(without_generated_names(client, wanted), expanded=self.expanded)
             if walk.certificate is not None:

@@ -175,7 +175,7 @@ class _QuietFilter(logging.Filter):
     Other users of urllib3 in the process keep their log lines.
     """
 
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002
+    def filter(self, record: logging.LogRecord) -> bool:
         return not getattr(_sending, "now", False)
 
 

@@ -40,11 +40,13 @@ def dub_source() -> None:
     "--database", type=click.Path(path_type=Path), help="DuckDB file to load into (dub_customers.duckdb)."
 )
 @click.option("--dataset", default="dub", show_default=True, help="Dataset (schema) to load into.")
-@click.option("--destination", default="duckdb", show_default=True, help="Any dlt destination that can merge.")
+@click.option(
+    "--destination", default="duckdb", show_default=True, help="Any dlt destination that can merge."
+)
 @click.option("--base-url", help="Address of the API, such as that of a sandbox.")
 @click.option("--page-size", type=int, help="Customers a request, 1 to 100.")
 @click.option(
-    "--expanded/--no-expanded", default=None, help="Load link, partner, program and discount, too (the default)."
+    "--expanded/--no-expanded", default=None, help="Load link, partner, program, discount (default)."
 )
 @click.option("--country", help="Only customers of this country, into the table customers_filtered.")
 @click.option("--link-id", help="Only customers of this link.")
@@ -84,7 +86,9 @@ def load(
 def summary(result: LoadResult) -> str:
     """The result of a load in a few lines."""
     rate = result.read / result.seconds if result.seconds else 0
-    waited = f", {result.throttled_s:.1f} s of them waiting for the key's rate limit" if result.throttled_s else ""
+    waited = (
+        f", {result.throttled_s:.1f} s of them waiting for the key's rate limit" if result.throttled_s else ""
+    )
     lines = [
         f"Read {result.read:,} customers in {result.requests:,} requests and {result.seconds:.1f} s"
         f"{waited} ({rate:,.0f} a second): {result.certificate}.",
@@ -101,8 +105,8 @@ def unread(result: LoadResult) -> str:
     """What to do about customers that cannot be read."""
     neighbours = ", ".join(result.certificate.neighbours) or "no readable customer"
     return (
-        f"{result.certificate.unread:,} could not be read: Dub answers 422 for customers without an externalId, and "
-        f"for every page with one of them. In the order of ids they stand next to: {neighbours}. "
+        f"{result.certificate.unread:,} could not be read: Dub answers 422 for customers without externalId, "
+        f"and for every page with one of them. In the order of ids they stand next to: {neighbours}. "
         "Set their externalId in Dub, then load again."
     )
 
@@ -114,25 +118,35 @@ def unread(result: LoadResult) -> str:
 def check(base_url: str | None, as_json: bool) -> int:
     """Look at the key: form, reachability, plan, role, rate limit. Changes nothing."""
     from dub_source import runs
+    from dub_source.failures import explain
 
+    signs = {True: "ok", None: "note", False: "BAD"}
+    code = 0
     for finding in runs.check(base_url=base_url):
         if as_json:
             click.echo(json.dumps({"topic": finding.topic, "ok": finding.ok, "text": finding.text}))
         else:
-            sign = "note" if finding.ok is None else "ok"
-            click.echo(f"{sign:<5}{finding.topic}: {finding.text}")
-    return 0
+            click.echo(f"{signs[finding.ok]:<5}{finding.topic}: {finding.text}")
+        if finding.error is not None:
+            code = explain(finding.error).exit_code
+    return code
 
 
 @dub_source.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="0 chooses a free one.")
-@click.option("--seed", type=click.Path(path_type=Path), help="Start with the rows and keys of this seed file.")
-@click.option("--customers", type=click.IntRange(0), default=1_000, show_default=True, help="Make up this many.")
-@click.option("--random-seed", type=int, default=0, show_default=True, help="The same seed makes the same customers.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="0 chooses a free one."
+)
+@click.option("--seed", type=click.Path(path_type=Path), help="Start with this seed file's rows and keys.")
+@click.option(
+    "--customers", type=click.IntRange(0), default=1_000, show_default=True, help="Make up this many."
+)
+@click.option(
+    "--random-seed", type=int, default=0, show_default=True, help="The same seed makes the same customers."
+)
 @click.option("--unreadable", type=click.IntRange(0), default=0, help="So many of them without externalId.")
 @click.option("--latency-ms", type=click.FloatRange(0), default=0.0, help="Delay of every answer.")
 @click.option(
-    "--rate-limit", default="plan", show_default=True, help="Requests a window and key; 'plan' is Dub's, 'off' none."
+    "--rate-limit", default="plan", show_default=True, help="Requests a window and key; or 'plan', 'off'."
 )
 @click.option("--rate-window", type=click.FloatRange(0.1), default=60.0, show_default=True, help="Seconds.")
 @click.option("--faults", type=click.Path(path_type=Path), help="JSON file with scripted faults.")
@@ -147,7 +161,9 @@ def sandbox(port: int, rate_limit: str, faults: Path | None, **options: Any) -> 
 
 
 @dub_source.command()
-@click.option("--customers", type=click.IntRange(100), default=4_000, show_default=True, help="How many to make up.")
+@click.option(
+    "--customers", type=click.IntRange(100), default=4_000, show_default=True, help="How many to make up."
+)
 @click.option(
     "--database", type=click.Path(path_type=Path), default=Path("dub_demo.duckdb"), show_default=True,
     help="DuckDB file to load into.",

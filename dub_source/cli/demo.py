@@ -74,5 +74,6 @@ def _revenue(database: Path) -> list[tuple[object, ...]]:
     with duckdb.connect(str(database), read_only=True) as connection:
         return connection.execute(
             "SELECT coalesce(country, 'unknown'), count(*), count(*) FILTER (sales > 0), "
-            "(sum(sale_amount) / 100)::DOUBLE AS revenue FROM dub.customers GROUP BY 1 ORDER BY revenue DESC LIMIT 8"
+            "(sum(sale_amount) / 100)::DOUBLE AS revenue "
+            "FROM dub.customers GROUP BY 1 ORDER BY revenue DESC LIMIT 8"
         ).fetchall()

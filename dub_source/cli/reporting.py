@@ -86,7 +86,9 @@ class _Bar:
         self._bar.update(self._task, completed=customers)
 
     def ended(self, certificate: Certificate, stats: ClientStats) -> None:
-        self._bar.update(self._task, description="Loading them", total=certificate.rows, completed=certificate.rows)
+        self._bar.update(
+            self._task, description="Loading them", total=certificate.rows, completed=certificate.rows
+        )
 
 
 class _Lines:
@@ -114,10 +116,15 @@ class _Lines:
 
 def echo_table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     """A small table; numbers to the right."""
-    cells = [[f"{each:,}" if isinstance(each, int) else f"{each:,.2f}" if isinstance(each, float) else str(each or "")
-              for each in row] for row in rows]  # fmt: skip
+    cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
     right = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(header))]
     for row in [list(header), *cells]:
         columns = (c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True))
         click.echo("  " + "  ".join(columns).rstrip())
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.2f}" if isinstance(value, float) else str(value or "")

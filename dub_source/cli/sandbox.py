@@ -32,7 +32,9 @@ def serve(
             f"The sandbox needs more packages ({error.name}): pip install 'dub-source[sandbox]'."
         ) from None
     try:
-        dataset = load_seed(seed) if seed else generate(customers, random_seed=random_seed, unreadable=unreadable)
+        dataset = (
+            load_seed(seed) if seed else generate(customers, random_seed=random_seed, unreadable=unreadable)
+        )
         scripted = load_faults(faults) if faults else []
         limit = _limit(rate_limit)
     except ValueError as error:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from dub_source.client import DubClient
 from dub_source.errors import InvalidCursor, UnreadableRow, WalkIncomplete
-from dub_source.types import Page
+from dub_source.types import Customer, Page
 
 Direction = Literal["asc", "desc"]
 
@@ -68,7 +68,7 @@ class Line:
                 if not error.index:
                     self.blocked_at = self._trail[-1]
                     return
-                # The rows before the unreadable one can be read alone; the next request then stands right at it.
+                # The rows before the unreadable one can be read alone; the next request stands right at it.
                 size = error.index
                 continue
             size = self._page_size
@@ -91,8 +91,8 @@ class Line:
         self._trail.pop()
         if not self._trail:
             raise WalkIncomplete(
-                "Reading the customers lost its place, because every customer it could go on from was deleted "
-                "meanwhile. Nothing was changed in the destination; run it again."
+                "Reading the customers lost its place, because every customer it could go on from was "
+                "deleted meanwhile. Nothing was changed in the destination; run it again."
             )
 
     def _take(self, page: Page) -> tuple[Page, bool]:
@@ -100,7 +100,7 @@ class Line:
         if not page.customers:
             return page, True
         cursor = self._trail[-1]
-        fresh = []
+        fresh: list[Customer] = []
         for customer in page.customers:
             customer_id: str = customer["id"]
             if customer_id in self._stop_at:

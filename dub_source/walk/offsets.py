@@ -41,7 +41,7 @@ def readable_pages(client: DubClient, *, include_expanded_fields: bool) -> Itera
 def _window(
     client: DubClient, direction: Direction, page: int, level: int, expanded: bool
 ) -> Iterator[Page | None]:
-    """What can be read of one page of ``_SIZES[level]`` rows; None for an unreadable row, nothing past the end."""
+    """The readable parts of a page of ``_SIZES[level]`` rows, with None for an unreadable row."""
     if page > _LAST_PAGE:
         yield None
         return

@@ -52,7 +52,7 @@ class Walk:
         self.certificate = self._certify(counted)
 
     def count(self) -> int | None:
-        """How many customers there are, by the undocumented count endpoint; None where it does not answer so."""
+        """How many customers the undocumented count endpoint sees; None where it does not answer so."""
         try:
             return self._client.count()
         except (ApiError, InvalidResponse):
@@ -82,7 +82,7 @@ class Walk:
         yield from self._line("desc", [*reversed(near[: REMEMBERED - 1]), anchor.customers[0]["id"]])
 
     def _behind_unreadable_rows(self, counted: int | None) -> Iterator[Page]:
-        """Customers that no cursor reaches from the first anchor, because an unreadable one stands between."""
+        """Customers that no cursor reaches from the anchor, because an unreadable one stands between."""
         for page in readable_pages(self._client, include_expanded_fields=self._expanded):
             # Every blocked end stands at another unreadable row. Are no more customers missing than that,
             # then those rows are all that is missing.
