@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from dub_source.sandbox import Dataset, Sandbox, load_seed
 from dub_source.sandbox.generate import generate
 
@@ -32,7 +33,7 @@ def seed(recordings: Path) -> Dataset:
 
 @pytest.fixture
 def start_sandbox() -> Iterator[StartSandbox]:
-    """Start sandboxes that end with the test: ``start_sandbox(dataset or number of customers, **options)``."""
+    """Start sandboxes that end with the test: ``start_sandbox(dataset or how many, **options)``."""
     with ExitStack() as stack:
 
         def start(dataset: Dataset | int = 100, **options: Any) -> Sandbox:

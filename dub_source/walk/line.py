@@ -9,9 +9,14 @@ from dub_source.errors import InvalidCursor, UnreadableRow, WalkIncomplete
 from dub_source.types import Customer, Page
 
 Direction = Literal["asc", "desc"]
+DIRECTIONS: tuple[Direction, ...] = ("asc", "desc")
 
 REMEMBERED = 1_000
 """Ids to fall back to when the cursor's customer is deleted: far more than go between two requests."""
+
+
+class LostPlace(Exception):
+    """Every customer that the line could go on from was deleted meanwhile."""
 
 
 class Line:
@@ -90,10 +95,7 @@ class Line:
         """The cursor's customer is gone: go on from the one before it. Nothing between the two is alive."""
         self._trail.pop()
         if not self._trail:
-            raise WalkIncomplete(
-                "Reading the customers lost its place, because every customer it could go on from was "
-                "deleted meanwhile. Nothing was changed in the destination; run it again."
-            )
+            raise LostPlace
 
     def _take(self, page: Page) -> tuple[Page, bool]:
         """The new rows of a page, and whether the line ends with them."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dub_source.client import DubClient
 from dub_source.errors import UnreadableRow
 from dub_source.types import Page
-from dub_source.walk.line import Direction
+from dub_source.walk.line import DIRECTIONS, Direction
 
 _LAST_PAGE = 1_000
 """Dub refuses offset pages beyond this one."""
@@ -26,8 +26,7 @@ def readable_pages(client: DubClient, *, include_expanded_fields: bool) -> Itera
     Yields:
         Pages, read as late as possible, so that a caller that stops early pays little.
     """
-    directions: tuple[Direction, ...] = ("desc", "asc")
-    for direction in directions:
+    for direction in reversed(DIRECTIONS):
         for page in range(1, _LAST_PAGE + 1):
             ended = True
             for window in _window(client, direction, page, 0, include_expanded_fields):

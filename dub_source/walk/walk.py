@@ -1,14 +1,17 @@
 """The anchored walk itself; the package's docstring says why it goes this way."""
 
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 
 from dub_source.client import DubClient
 from dub_source.errors import ApiError, InvalidResponse, UnreadableRow, WalkIncomplete
 from dub_source.types import Page
 from dub_source.walk.certificate import Certificate
-from dub_source.walk.line import REMEMBERED, Direction, Line
+from dub_source.walk.line import DIRECTIONS, REMEMBERED, Direction, Line, LostPlace
 from dub_source.walk.offsets import readable_pages
+
+_ANCHORS_TRIED = 5
 
 
 class Walk:
@@ -43,9 +46,7 @@ class Walk:
         self.certificate: Certificate | None = None
 
     def __iter__(self) -> Iterator[Page]:
-        anchor = self._anchor()
-        if anchor is not None:
-            yield from self._from_anchor(anchor)
+        yield from self._from_some_anchor()
         counted = self.count()
         if self._unreadable_at_least:
             yield from self._behind_unreadable_rows(counted)
@@ -57,6 +58,23 @@ class Walk:
             return self._client.count()
         except (ApiError, InvalidResponse):
             return None
+
+    def _from_some_anchor(self) -> Iterator[Page]:
+        """From one anchor, or, should it be deleted before it leads anywhere, from another one."""
+        for _ in range(_ANCHORS_TRIED):
+            anchor = self._anchor()
+            if anchor is None:
+                return
+            try:
+                yield from self._from_anchor(anchor)
+            except LostPlace:
+                self._blocked = {"asc": [], "desc": []}
+                continue
+            return
+        raise WalkIncomplete(
+            "Reading the customers lost its place again and again, because the customers it could go on from "
+            "were deleted meanwhile. Nothing was changed in the destination; run it again."
+        )
 
     def _anchor(self) -> Page | None:
         """A page with one customer, whichever the server shows first; None if it shows none."""
@@ -73,7 +91,7 @@ class Walk:
 
     def _from_anchor(self, anchor: Page) -> Iterator[Page]:
         """The anchor, then everything after it, then everything before it."""
-        yield self._claim(anchor)
+        yield from self._claim(anchor)
         near: list[str] = []
         for page in self._line("asc", [anchor.customers[0]["id"]]):
             near.extend(islice((row["id"] for row in page.customers), REMEMBERED - len(near)))
@@ -92,9 +110,10 @@ class Walk:
                 if customer["id"] in self._seen:
                     continue
                 known = frozenset(self._seen)
-                yield self._claim(_only(page, position))
-                yield from self._line("asc", [customer["id"]], known)
-                yield from self._line("desc", [customer["id"]], known)
+                yield from self._claim(_only(page, position))
+                for direction in DIRECTIONS:
+                    with suppress(LostPlace):  # its neighbours are anchors of their own, later
+                        yield from self._line(direction, [customer["id"]], known)
 
     def _line(
         self, direction: Direction, cursors: Sequence[str], stop_at: Container[str] = frozenset()
@@ -112,9 +131,11 @@ class Walk:
         if line.blocked_at is not None:
             self._blocked[direction].append(line.blocked_at)
 
-    def _claim(self, anchor: Page) -> Page:
-        self._seen.add(anchor.customers[0]["id"])
-        return anchor
+    def _claim(self, anchor: Page) -> Iterator[Page]:
+        customer_id: str = anchor.customers[0]["id"]
+        if customer_id not in self._seen:
+            self._seen.add(customer_id)
+            yield anchor
 
     @property
     def _unreadable_at_least(self) -> int:

@@ -1,0 +1,67 @@
+"""Imports go one way. A module may use the layers below its own, never those above."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "dub_source"
+LAYERS = [
+    {"cli"},
+    {"runs"},
+    {"failures", "destinations", "source"},
+    {"schema", "generated_names", "walk"},
+    {"client"},
+    {"settings"},
+    {"errors", "types"},
+]
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def layer(name: str) -> int:
+    return next(number for number, names in enumerate(LAYERS) if name in names)
+
+
+def part(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of this package that a file imports anywhere, in functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            if node.module == "dub_source":
+                found |= {f"dub_source.{alias.name}" for alias in node.names}
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.startswith("dub_source.")}
+
+
+def own_part(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(PACKAGE)) for path in MODULES])
+def test_imports_go_down_only(path: Path) -> None:
+    own = own_part(path)
+    if own in ("__init__", "sandbox"):
+        return
+    for module in imports(path):
+        other = part(module)
+        if other == own or (own == "cli" and other == "sandbox"):
+            continue
+        assert layer(other) > layer(own), f"{own} must not import {other}"
+
+
+def test_the_sandbox_shares_no_code_with_the_rest() -> None:
+    for path in MODULES:
+        if own_part(path) == "sandbox":
+            assert {part(module) for module in imports(path)} <= {"sandbox"}, path
+
+
+def test_every_module_has_a_layer() -> None:
+    names = {own_part(path) for path in MODULES} - {"__init__", "sandbox"}
+    assert names == set().union(*LAYERS)
