@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dub_source.sandbox.collation import collate
 from dub_source.sandbox.model import Dataset, Token, Workspace
 from dub_source.sandbox.problems import Problem
 
-_PLAN_LIMITS = {
+PLAN_LIMITS = {
     "free": 60,
     "pro": 600,
     "business": 1200,
@@ -18,10 +19,11 @@ _PLAN_LIMITS = {
     "enterprise": 3000,
 }
 _TRIAL_LIMIT = 120
-_PLANS_WITH_CUSTOMERS = frozenset(_PLAN_LIMITS) - {"free", "pro"}
+_PLANS_WITH_CUSTOMERS = frozenset(PLAN_LIMITS) - {"free", "pro"}
 _PERSONAL_KEY = (
-    "Workspace ID not found. Did you forget to include a `workspaceId` query parameter? It looks like you might be "
-    "using personal API keys, we also recommend refactoring to workspace API keys: https://d.to/keys"
+    "Workspace ID not found. Did you forget to include a `workspaceId` query parameter? "
+    "It looks like you might be using personal API keys, "
+    "we also recommend refactoring to workspace API keys: https://d.to/keys"
 )
 _NO_BEARER = (
     "Misconfigured authorization header. Did you forget to add 'Bearer '? Learn more: https://d.to/auth"
@@ -75,9 +77,11 @@ class SlidingWindow:
 class Access:
     """Decides who may do what. The limit is the plan's unless ``limit`` replaces it; 0 means none."""
 
-    def __init__(self, dataset: Dataset, *, limit: int | None, window_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, dataset: Dataset, *, limit: int | None, window_s: float, clock: Callable[[], float]
+    ) -> None:
         self._tokens = {token.key: token for token in dataset.tokens}
-        self._workspaces = dataset.workspaces
+        self._workspaces = {workspace.id: workspace for workspace in dataset.workspaces}
         self._roles = dataset.roles
         self._limit = limit
         self._clock = clock
@@ -87,7 +91,9 @@ class Access:
         """Make a key unknown from now on."""
         self._tokens.pop(key, None)
 
-    def check(self, authorization: str | None, parameters: dict[str, str], needs: Needs, headers: Headers) -> Workspace:
+    def check(
+        self, authorization: str | None, parameters: dict[str, str], needs: Needs, headers: Headers
+    ) -> Workspace:
         """The workspace that this request may use.
 
         Args:
@@ -142,18 +148,18 @@ class Access:
             raise Problem("rate_limit_exceeded", "Too many requests.")
 
     def _plan_limit(self, token: Token) -> int:
-        for workspace in self._workspaces:
-            if workspace.id == token.workspace_id:
-                return _TRIAL_LIMIT if workspace.trial else _PLAN_LIMITS[workspace.plan]
-        return _PLAN_LIMITS["free"]
+        workspace = self._workspaces.get(token.workspace_id or "")
+        if workspace is None:
+            return PLAN_LIMITS["free"]
+        return _TRIAL_LIMIT if workspace.trial else PLAN_LIMITS[workspace.plan]
 
     def _workspace(self, token: Token, parameters: dict[str, str]) -> Workspace | None:
         """A ``dub_`` key brings its own workspace id; a slug that is also given must agree with it."""
         named = parameters.get("workspaceId") or parameters.get("projectSlug") or ""
-        wanted_id = named if named.startswith("ws_") else None
-        wanted_slug = named if named and not wanted_id else None
-        wanted_id = token.workspace_id or wanted_id
-        for workspace in self._workspaces:
-            if (wanted_id or workspace.id) == workspace.id and (wanted_slug or workspace.slug) == workspace.slug:
-                return workspace
-        return None
+        slug = "" if named.startswith("ws_") else collate(named)
+        if token.workspace_id:
+            own = self._workspaces.get(token.workspace_id)
+            return own if own is None or slug in ("", collate(own.slug)) else None
+        if not slug:
+            return self._workspaces.get(named)
+        return next((each for each in self._workspaces.values() if collate(each.slug) == slug), None)

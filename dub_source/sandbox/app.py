@@ -17,7 +17,7 @@ import orjson
 from dub_source.sandbox.access import WRITERS, Access, Headers, Needs
 from dub_source.sandbox.faults import Fault
 from dub_source.sandbox.operations import Answer, Call, Operations
-from dub_source.sandbox.problems import INTERNAL, Problem
+from dub_source.sandbox.problems import Problem, code_of
 from dub_source.sandbox.validation import parse_query
 
 Scope = MutableMapping[str, Any]
@@ -26,7 +26,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Operation = Callable[[Call], Answer]
 
 TRANSPORT = "dub_source.transport"
+_METHODS = frozenset("GET HEAD OPTIONS POST PUT DELETE PATCH".split())
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_REPEATED_SLASHES = re.compile(r"[/\\]+")
 _READ = Needs()
 _WRITE = Needs(roles=WRITERS)
 _COUNT = Needs(paid_plan=False)
@@ -65,7 +67,7 @@ class Application:
         self.before_request: Callable[[str, str], object] | None = None
         self.log: deque[LoggedRequest] | None = deque(maxlen=log_size) if log_size else None
         self._collection: dict[str, tuple[Operation, Needs]] = {
-            "GET": (operations.list, _READ),
+            "GET": (operations.list_page, _READ),
             "POST": (operations.create, _WRITE),
         }
         self._count: dict[str, tuple[Operation, Needs]] = {"GET": (operations.count, _COUNT)}
@@ -76,6 +78,7 @@ class Application:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         method: str = scope["method"]
         path = scope["raw_path"].decode("latin-1")
         query = scope["query_string"].decode("latin-1")
@@ -122,29 +125,27 @@ class Application:
         return answer
 
     def _route(self, method: str, path: str, query: str, authorization: str | None, body: bytes) -> Answer:
-        if _BROKEN_ESCAPE.search(path):
-            return _page(400, "Bad Request")
-        if path.endswith("/") and path != "/":
-            location = path.rstrip("/") + (f"?{query}" if query else "")
-            return Answer(308, location.encode(), None, {"location": location})
+        if method not in _METHODS:
+            return Answer(400, b"", None)
+        tidy = _tidy(path)
+        if tidy != path:
+            location = tidy + (f"?{query}" if query else "")
+            return Answer(308, location.encode("latin-1"), None, {"location": location})
         parts = path.removeprefix("/api").split("/")[1:]
+        customer = _decoded(parts[-1]) if parts else ""
+        if customer is None:
+            return _page(400, "Bad Request")
         if not parts or parts[0] != "customers" or len(parts) > 2:
             return _page(404, "404: This page could not be found.")
-        customer = ""
         table = self._collection
         if len(parts) == 2:
-            customer = unquote(parts[1])
             table = self._count if customer == "count" else self._item
         if method == "OPTIONS":
             return Answer(204, b"", None, {"allow": ", ".join(sorted({*table, "HEAD", "OPTIONS"}))})
         entry = table.get("GET" if method == "HEAD" else method)
         if entry is None:
             return Answer(405, b"", None)
-        return self._perform(*entry, query, authorization, body, customer)
-
-    def _perform(
-        self, operation: Operation, needs: Needs, query: str, authorization: str | None, body: bytes, customer: str
-    ) -> Answer:
+        operation, needs = entry
         headers: Headers = {}
         try:
             parameters = parse_query(query)
@@ -152,6 +153,25 @@ class Application:
             return operation(Call(workspace, parameters, body, customer))
         except Problem as problem:
             return Answer(problem.status, orjson.dumps(problem.body), headers=headers)
+
+
+def _tidy(path: str) -> str:
+    """The path to which Next.js redirects: first without repeated slashes, then without one at the end."""
+    if "//" in path or "\\" in path:
+        return _REPEATED_SLASHES.sub("/", path)
+    return path.removesuffix("/") or "/"
+
+
+def _decoded(segment: str) -> str | None:
+    """A path segment without its percent escapes; None if they are malformed or not UTF-8."""
+    if "%" not in segment:
+        return segment
+    if _BROKEN_ESCAPE.search(segment):
+        return None
+    try:
+        return unquote(segment, errors="strict")
+    except UnicodeDecodeError:
+        return None
 
 
 def _authorization(scope: Scope) -> str | None:
@@ -162,7 +182,7 @@ def _authorization(scope: Scope) -> str | None:
 
 
 async def _read_body(receive: Receive) -> bytes:
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         body += message.get("body", b"")
@@ -183,16 +203,16 @@ async def _send(send: Send, answer: Answer, *, truncated: bool) -> None:
 
 def _reset(scope: Scope) -> None:
     """Close at once with a TCP reset, as a dying server or a broken middlebox does."""
-    transport = scope["extensions"][TRANSPORT]
+    transport = scope["extensions"][TRANSPORT]["transport"]
     connection: socket.socket = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 
 
 def _scripted(fault: Fault) -> Answer:
-    if fault.status >= 500 and fault.code == "internal_server_error" and fault.status != 500:
+    if fault.status > 500 and not fault.code:
         return _page(fault.status, "Upstream trouble")
-    problem = Problem(fault.code, INTERNAL)
+    problem = Problem(fault.code or code_of(fault.status), fault.message)
     return Answer(fault.status, orjson.dumps(problem.body))
 
 

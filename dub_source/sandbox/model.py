@@ -37,6 +37,7 @@ class Customer:
 
     @property
     def has_random_name(self) -> bool:
+        """Whether Dub makes up a name for every answer."""
         return not self.name and not self.email
 
     def render(self, source: random.Random) -> bytes:
@@ -68,6 +69,8 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
+    """A workspace and what decides about its limits: the plan, and whether that is on trial."""
+
     id: str
     slug: str
     plan: str
@@ -118,8 +121,13 @@ def iso(milliseconds: int | None) -> str | None:
 
 
 def milliseconds(text: str | None) -> int | None:
-    """The inverse of :func:`iso`."""
+    """The inverse of :func:`iso`; a time without a zone is UTC.
+
+    Raises:
+        ValueError: if the text is not an ISO time.
+    """
     if text is None:
         return None
     moment = datetime.fromisoformat(text)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000

@@ -3,19 +3,19 @@
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from dub_source.sandbox import ids, validation
+from dub_source.sandbox import bodies, ids, validation
 from dub_source.sandbox.collation import collate
 from dub_source.sandbox.model import Customer, Workspace
 from dub_source.sandbox.names import random_name
 from dub_source.sandbox.problems import CUSTOMER_NOT_FOUND, DUPLICATE, Problem, invalid
 from dub_source.sandbox.search import predicate
 from dub_source.sandbox.store import SORT_KEYS, Duplicate, Matches, Store
-from dub_source.sandbox.validation import Filters
+from dub_source.sandbox.validation import Filters, ListQuery
 
 _STORED_AVATARS = ("https://dubassets.com", "https://api.dub.co/og/avatar")
 _FAILING_UPLOAD = "fail-upload"  # an avatar URL with these words cannot be fetched, so it becomes null later
@@ -34,6 +34,8 @@ _GROUPS_LISTED = 10_000
 
 @dataclass(slots=True)
 class Answer:
+    """One answer; without a content type it goes out without that header."""
+
     status: int
     body: bytes
     content_type: str | None = "application/json"
@@ -52,12 +54,15 @@ class Call:
 
 
 class Operations:
+    """What the routes do. ``clock`` gives seconds since 1970; ``source`` decides ids, avatars and names."""
+
     def __init__(self, store: Store, source: random.Random, clock: Callable[[], float]) -> None:
         self._store = store
+        self._mint = ids.Mint(source)
         self._random = source
         self._clock = clock
 
-    def list(self, call: Call) -> Answer:
+    def list_page(self, call: Call) -> Answer:
         """GET /customers."""
         query = validation.list_query(call.parameters)
         program_id = _program(call.workspace, query.filters)
@@ -87,7 +92,7 @@ class Operations:
                 raise _unreadable(f"[{position}].externalId")
         return Answer(200, self._store.render(rows, expanded=query.expanded))
 
-    def _named(self, workspace: Workspace, query: validation.ListQuery, matches: Matches | None) -> "list[Customer]":
+    def _named(self, workspace: Workspace, query: ListQuery, matches: Matches | None) -> list[Customer]:
         """The customers of ``customerIds``, looked up rather than searched for."""
         found = (self._store.find(workspace.id, each) for each in query.filters.customer_ids or ())
         rows = {row.id: row for row in found if row is not None and (matches is None or matches(row))}
@@ -103,10 +108,10 @@ class Operations:
 
     def create(self, call: Call) -> Answer:
         """POST /customers."""
-        body = validation.create_body(call.raw_body)
+        body = bodies.create_body(call.raw_body)
         now = int(self._clock() * 1000)
         row = Customer(
-            id=ids.ulid(now, self._random),
+            id=self._mint.ulid(now),
             workspace_id=call.workspace.id,
             external_id=body["externalId"],
             created_ms=now,
@@ -128,7 +133,7 @@ class Operations:
     def update(self, call: Call) -> Answer:
         """PATCH /customers/{id}. ``country`` is checked and then ignored, as Dub does."""
         expanded = validation.list_query(call.parameters).expanded
-        body = validation.update_body(call.raw_body)
+        body = bodies.update_body(call.raw_body)
         row = self._find(call)
         body.pop("country", None)
         changes = {_COLUMNS[name]: value for name, value in body.items()}
@@ -164,7 +169,7 @@ class Operations:
             return Answer(200, orjson.dumps(len(rows)))
         return Answer(200, orjson.dumps(self._grouped(rows, filters.group_by or "", group)))
 
-    def _grouped(self, rows: "list[Customer]", name: str, column: str) -> "list[dict[str, Any]]":
+    def _grouped(self, rows: list[Customer], name: str, column: str) -> list[dict[str, Any]]:
         values = [value for row in rows if (value := getattr(row, column)) is not None]
         unset = len(rows) - len(values)
         shown = {collate(value): value for value in reversed(values)}
@@ -210,14 +215,9 @@ def _program(workspace: Workspace, filters: Filters) -> str | None:
 
 def _without_group(filters: Filters) -> Filters:
     """A count by country is not also filtered by country; the same for links."""
-    return Filters(
-        email=filters.email,
-        external_id=filters.external_id,
-        search=filters.search,
-        country=None if filters.group_by == "country" else filters.country,
-        link_id=None if filters.group_by == "linkId" else filters.link_id,
-        partner_id=filters.partner_id,
-    )
+    if filters.group_by == "country":
+        return replace(filters, country=None)
+    return replace(filters, link_id=None) if filters.group_by == "linkId" else filters
 
 
 def _unreadable(path: str) -> Problem:

@@ -18,14 +18,17 @@ _STATUS = {
 _DOCUMENTATION = "https://dub.co/docs/api-reference/errors"
 
 CUSTOMER_NOT_FOUND = (
-    "Customer not found. Make sure you're using the correct customer ID (e.g. `cus_3TagGjzRzmsFJdH8od2BNCsc`) "
-    "or external ID (has to be prefixed with `ext_`)."
+    "Customer not found. Make sure you're using the correct customer ID "
+    "(e.g. `cus_3TagGjzRzmsFJdH8od2BNCsc`) or external ID (has to be prefixed with `ext_`)."
 )
 DUPLICATE = "A customer with this external ID already exists."
-INVALID_JSON = (
-    "Invalid JSON format in request body. Please ensure the request body is a valid JSON object."
-)
+INVALID_JSON = "Invalid JSON format in request body. Please ensure the request body is a valid JSON object."
 INTERNAL = "An internal server error occurred. Please contact our support if the problem persists."
+
+
+def code_of(status: int) -> str:
+    """The code that goes with a status: the first of those that share it."""
+    return next((code for code, number in _STATUS.items() if number == status), "internal_server_error")
 
 
 class Problem(Exception):
@@ -38,10 +41,12 @@ class Problem(Exception):
 
     @property
     def status(self) -> HTTPStatus:
+        """The HTTP status of this code."""
         return HTTPStatus(_STATUS[self.code])
 
     @property
     def body(self) -> dict[str, object]:
+        """What Dub answers, as JSON."""
         # Dub replaces only the first underscore, so 429 links to "#rate-limit_exceeded".
         link = f"{_DOCUMENTATION}#{self.code.replace('_', '-', 1)}"
         return {"error": {"code": self.code, "message": self.message, "doc_url": link}}

@@ -8,7 +8,7 @@ from dub_source.sandbox.store import Matches
 from dub_source.sandbox.validation import Filters
 
 _REMOVED_FROM_SEARCH = re.compile(r"[*+\-()~@%<>!=?:]")
-_WORD = re.compile(r"\w+(?:'\w+)*")
+_WORD = re.compile(r"\w+")  # InnoDB's tokenizer ends a word at an apostrophe too, against MySQL's manual
 _SHORTEST_WORD = 3
 _STOP_WORDS = frozenset(
     "about are com for from how that the this was what when where who will with und www".split()

@@ -1,9 +1,12 @@
 """Reading the seed format of the recordings: the exact rows and keys of several workspaces."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dub_source.sandbox.access import PLAN_LIMITS
+from dub_source.sandbox.collation import collate, id_key
 from dub_source.sandbox.model import Customer, Dataset, Token, Workspace, milliseconds
 
 _LINK_FIELDS = ("id", "domain", "key", "shortLink", "url", "programId")
@@ -16,15 +19,45 @@ def load_seed(path: Path) -> Dataset:
     """The dataset in a seed file.
 
     Raises:
-        ValueError: with one sentence, if the file is not a seed.
+        ValueError: with one sentence, if the file cannot be read, is not a seed, or contradicts itself.
     """
     try:
-        seed = json.loads(path.read_text(encoding="utf-8"))
-        return _dataset(seed)
+        dataset = _dataset(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ValueError(f"The seed file {path} cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except KeyError as error:
+        raise ValueError(f"The file {path} is not a seed file: something in it has no {error}.") from None
+    except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"The file {path} is not a seed file ({type(error).__name__}).") from None
+    trouble = _contradiction(dataset)
+    if trouble:
+        raise ValueError(f"The seed file {path} contradicts itself: {trouble}.")
+    return dataset
+
+
+def _contradiction(dataset: Dataset) -> str | None:
+    """What no database could hold, if there is such a thing; a customer is named by its place in the file."""
+    workspaces = {workspace.id for workspace in dataset.workspaces}
+    for workspace in dataset.workspaces:
+        if workspace.plan not in PLAN_LIMITS:
+            return f"workspace {workspace.slug} has a plan that Dub does not know"
+    taken: dict[tuple[str, ...], int] = {}
+    for number, row in enumerate(dataset.customers, 1):
+        if row.workspace_id not in workspaces:
+            return f"customer {number} belongs to no workspace in it"
+        for name, unique in _unique_keys(row):
+            first = taken.setdefault(unique, number)
+            if first != number:
+                return f"customers {first} and {number} have the same {name}"
+    return None
+
+
+def _unique_keys(row: Customer) -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield "id", ("id", id_key(row.id))
+    if row.external_id is not None:
+        yield "externalId", ("externalId", row.workspace_id, collate(row.external_id))
+    if row.stripe_customer_id is not None:
+        yield "stripeCustomerId", ("stripeCustomerId", collate(row.stripe_customer_id))
 
 
 def _dataset(seed: dict[str, Any]) -> Dataset:

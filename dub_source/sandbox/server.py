@@ -74,26 +74,35 @@ class Sandbox:
 
     @property
     def port(self) -> int:
+        """The port it listens on."""
         port: int = self._socket.getsockname()[1]
         return port
 
     @property
     def url(self) -> str:
+        """The address of the API, without a slash at its end."""
         return f"http://{HOST}:{self.port}"
 
     def key(self, name: str | None = None) -> str:
-        """The API key of this name; without a name the first one."""
-        tokens = self.store.dataset.tokens
-        return next(token.key for token in tokens if name in (None, token.name))
+        """The API key of this name; without a name the first one.
+
+        Raises:
+            KeyError: if no key has this name.
+        """
+        for token in self.store.dataset.tokens:
+            if name in (None, token.name):
+                return token.key
+        raise KeyError(name)
 
     # Control surface: what tests do behind the API's back.
 
     @property
     def requests(self) -> list[LoggedRequest]:
-        """All requests since the start or the last :meth:`forget_requests`."""
+        """All requests since the start or the last :meth:`forget_requests`; none if there is no log."""
         return list(self._application.log or ())
 
     def forget_requests(self) -> None:
+        """Start the log of requests anew."""
         if self._application.log is not None:
             self._application.log.clear()
 
@@ -103,6 +112,7 @@ class Sandbox:
             self._application.faults.extend(faults)
 
     def clear_faults(self) -> None:
+        """Take back all faults that have not hit yet."""
         with self._lock:
             self._application.faults.clear()
 
@@ -112,6 +122,7 @@ class Sandbox:
             self._application.before_request = action
 
     def revoke(self, key: str) -> None:
+        """Make a key unknown from now on."""
         with self._lock:
             self._access.revoke(key)
 
@@ -145,11 +156,20 @@ class Sandbox:
             return row
 
     def change(self, customer_id: str, workspace_id: str | None = None, **fields: Any) -> None:
-        """Change any field of a customer, as sales, Stripe or a merge would."""
+        """Change any field of a customer, as sales, Stripe or a merge would.
+
+        Raises:
+            KeyError: if there is no such customer.
+        """
         with self._lock:
             self.store.update(self._existing(customer_id, workspace_id), fields)
 
     def delete(self, customer_id: str, workspace_id: str | None = None) -> None:
+        """Delete a customer, as clean-ups do.
+
+        Raises:
+            KeyError: if there is no such customer.
+        """
         with self._lock:
             self.store.remove(self._existing(customer_id, workspace_id))
 
@@ -211,7 +231,7 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {TRANSPORT: self.transport}
+        self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
 
 
 def _listen(port: int) -> socket.socket:

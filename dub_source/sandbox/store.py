@@ -47,11 +47,13 @@ class Table:
         self._views: dict[tuple[object, ...], list[Customer]] = {}
 
     def load(self, rows: Iterable[Customer]) -> None:
+        """Take these rows instead of all there are."""
         self.rows = sorted(rows, key=lambda row: id_key(row.id))
         self.keys = [id_key(row.id) for row in self.rows]
         self.external = {collate(row.external_id): row for row in self.rows if row.external_id is not None}
 
     def add(self, row: Customer) -> None:
+        """Put a row into all orders."""
         key = id_key(row.id)
         position = bisect_left(self.keys, key)
         self.keys.insert(position, key)
@@ -63,6 +65,7 @@ class Table:
         self._views.clear()
 
     def remove(self, row: Customer) -> None:
+        """Take a row out of all orders."""
         position = bisect_left(self.keys, id_key(row.id))
         del self.keys[position], self.rows[position]
         if row.external_id is not None:
@@ -98,19 +101,23 @@ class Table:
             if descending:
                 return self.rows[max(0, position - take) : position][::-1]
             return self.rows[position + 1 : position + 1 + take]
-        candidates = reversed(self.rows[: position + 1]) if descending else iter(self.rows[position:])
         found: list[Customer] = []
-        for row in candidates:
+        for candidate in range(position, -1, -1) if descending else range(position, len(self.rows)):
+            row = self.rows[candidate]
             if matches(row):
                 found.append(row)
                 if len(found) > take:
                     break
         return found[1:]
 
-    def window(self, order: Sequence[Customer], sort_by: str, *, descending: bool, page: int, size: int) -> list[Customer]:
+    def window(
+        self, order: Sequence[Customer], sort_by: str, *, descending: bool, page: int, size: int
+    ) -> list[Customer]:
         """Rows of one offset page. Ties other than createdAt's change places between odd and even pages."""
         start, end = (page - 1) * size, min(page * size, len(order))
-        positions = range(len(order) - 1 - start, len(order) - 1 - end, -1) if descending else range(start, end)
+        positions = range(start, end)
+        if descending:
+            positions = range(len(order) - 1 - start, len(order) - 1 - end, -1)
         if sort_by == "createdAt" or page % 2:
             return [order[position] for position in positions]
         return [order[_mirrored(order, SORT_KEYS[sort_by], position)] for position in positions]
@@ -149,9 +156,15 @@ class Store:
         return row if row is not None and row.workspace_id == workspace_id else None
 
     def find_external(self, workspace_id: str, external_id: str) -> Customer | None:
+        """The customer of this workspace with this externalId."""
         return self.tables[workspace_id].external.get(collate(external_id))
 
     def add(self, row: Customer) -> None:
+        """Add a customer.
+
+        Raises:
+            Duplicate: if its externalId or stripeCustomerId is taken.
+        """
         self._refuse_duplicates(row, row.external_id, row.stripe_customer_id)
         self._by_id[id_key(row.id)] = row
         if row.stripe_customer_id is not None:
@@ -159,13 +172,18 @@ class Store:
         self.tables[row.workspace_id].add(row)
 
     def remove(self, row: Customer) -> None:
+        """Delete a customer."""
         self.tables[row.workspace_id].remove(row)
         del self._by_id[id_key(row.id)]
         if row.stripe_customer_id is not None:
             del self._by_stripe_id[collate(row.stripe_customer_id)]
 
     def update(self, row: Customer, changes: dict[str, Any]) -> None:
-        """Set fields by their names here (not Dub's); every index follows."""
+        """Set fields by their names here (not Dub's); every index follows.
+
+        Raises:
+            Duplicate: as :meth:`add`; nothing has changed then.
+        """
         self._refuse_duplicates(
             row,
             changes.get("external_id", row.external_id),
