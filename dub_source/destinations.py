@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from dub_source.errors import DestinationError
 
 DEFAULT_DATABASE = Path("dub_customers.duckdb")
 DEFAULT_DATASET = "dub"
-_STRATEGY = "upsert"
+
+MergeStrategy = Literal["upsert", "delete-insert"]
+"""dlt's ways to merge rows by a key, the better one first; most destinations have both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,8 @@ class Target:
         return str(self.database) if self.destination == "duckdb" else self.destination
 
 
-def open_destination(target: Target) -> Any:
-    """The dlt destination of a target, checked as far as that goes without loading.
+def open_destination(target: Target) -> tuple[Any, MergeStrategy]:
+    """The dlt destination of a target, checked as far as that goes without loading, and how to merge there.
 
     Raises:
         DestinationError: with one sentence, if it does not exist, cannot merge or cannot be opened.
@@ -37,10 +39,10 @@ def open_destination(target: Target) -> Any:
 
     if target.destination == "duckdb":
         _check_duckdb(target)
-        return dlt.destinations.duckdb(str(target.database))
+        return dlt.destinations.duckdb(str(target.database)), "upsert"
     try:
         destination: Any = Destination.from_reference(target.destination)
-        strategies = destination.capabilities().supported_merge_strategies or ()
+        supported = destination.capabilities().supported_merge_strategies or ()
     except UnknownDestinationModule:
         raise DestinationError(
             f"There is no dlt destination called {target.destination!r}: "
@@ -51,12 +53,13 @@ def open_destination(target: Target) -> Any:
             f"The destination {target.destination!r} needs more packages ({error.name}): "
             f"pip install 'dlt[{target.destination}]'."
         ) from None
-    if _STRATEGY not in strategies:
-        raise DestinationError(
-            f"The destination {target.destination!r} cannot merge rows by their id (dlt's strategy "
-            f"{_STRATEGY!r}), which this load needs: choose another one, such as duckdb or postgres."
-        )
-    return destination
+    for strategy in get_args(MergeStrategy):
+        if strategy in supported:
+            return destination, strategy
+    raise DestinationError(
+        f"The destination {target.destination!r} cannot merge rows by their id, which this load needs: "
+        "choose another one, such as duckdb or postgres."
+    )
 
 
 def _check_duckdb(target: Target) -> None:

@@ -126,10 +126,11 @@ def load(
     """
     began = time.monotonic()
     outcome = _Outcome(observer)
-    source = _configured(observer=outcome, **options)
+    destination, strategy = open_destination(target)
+    source = _configured(observer=outcome, merge_strategy=strategy, **options)
     pipeline = dlt.pipeline(
         pipeline_name=f"dub_source_{target.destination}_{target.dataset}",
-        destination=open_destination(target),
+        destination=destination,
         dataset_name=target.dataset,
         pipelines_dir=str(pipelines_dir) if pipelines_dir else get_dlt_pipelines_dir(),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import dlt
 import pyarrow as pa
@@ -84,6 +84,7 @@ def dub(
     email: str | None = None,
     external_id: str | None = None,
     table_name: str | None = None,
+    merge_strategy: str = "upsert",
     observer: Observer | None = None,
 ) -> DltResource:
     """Customers of a Dub workspace.
@@ -107,6 +108,7 @@ def dub(
         email: only customers with this email address.
         external_id: only the customer with this external id.
         table_name: load into this table instead.
+        merge_strategy: dlt's strategy; ``delete-insert`` is for destinations without ``upsert``.
         observer: is told how the load gets on.
 
     Returns:
@@ -115,6 +117,9 @@ def dub(
     Raises:
         SettingsError: if an argument is missing or cannot be used.
     """
+    if merge_strategy not in ("upsert", "delete-insert"):
+        raise SettingsError("The merge_strategy must be upsert or delete-insert.")
+    strategy: Literal["upsert", "delete-insert"] = merge_strategy  # type: ignore[assignment]
     selection = Selection(country, link_id, partner_id, email, external_id)
     if (link_id or partner_id) and not include_expanded_fields:
         raise SettingsError(
@@ -126,7 +131,7 @@ def dub(
         page_size=_checked_page_size(page_size),
         expanded=include_expanded_fields,
         selection=selection,
-        observer=_Silent() if observer is None else observer,
+        observer=observer,
     )
 
     def customers() -> Iterator[pa.Table]:
@@ -137,7 +142,7 @@ def dub(
         name=CUSTOMERS,
         table_name=table_name or (FILTERED if selection else CUSTOMERS),
         primary_key="id",
-        write_disposition={"disposition": "merge", "strategy": "upsert"},
+        write_disposition={"disposition": "merge", "strategy": strategy},
     )
 
 
@@ -155,19 +160,22 @@ class _Reading:
     page_size: int
     expanded: bool
     selection: Selection
-    observer: Observer
+    observer: Observer | None
 
     def tables(self) -> Iterator[pa.Table]:
         # The table exists, with all its columns, even when there is nobody to put into it.
         yield arrow_schema(expanded=self.expanded).empty_table()
         with DubClient(self.settings) as client:
+            # One cheap request tells whether the key works and how fast it may go, before anything else.
+            client.probe()
             walk = Walk(client, page_size=self.page_size, include_expanded_fields=self.expanded)
-            self.observer.expecting(walk.count())
+            if self.observer is not None:
+                self.observer.expecting(walk.count())
             for customers in self._batches(walk):
                 wanted = self.selection.of(customers)
                 if wanted:
                     yield to_table(without_generated_names(client, wanted), expanded=self.expanded)
-            if walk.certificate is not None:
+            if self.observer is not None and walk.certificate is not None:
                 self.observer.ended(walk.certificate, client.stats)
 
     def _batches(self, walk: Walk) -> Iterator[list[Customer]]:
@@ -176,20 +184,10 @@ class _Reading:
         for page in walk:
             batch.extend(page.customers)
             total += len(page.customers)
-            self.observer.read(total)
+            if self.observer is not None:
+                self.observer.read(total)
             if len(batch) >= _ROWS_PER_TABLE:
                 yield batch
                 batch = []
         if batch:
             yield batch
-
-
-class _Silent:
-    def expecting(self, customers: int | None) -> None:
-        pass
-
-    def read(self, customers: int) -> None:
-        pass
-
-    def ended(self, certificate: Certificate, stats: ClientStats) -> None:
-        pass
