@@ -1,0 +1,120 @@
+"""``python -m benchmarks``: measure, print Markdown tables, write ``benchmarks/results/<name>.json``."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.failure import BenchmarkFailed
+from benchmarks.readers import READERS
+from benchmarks.report import RESULTS, Result, circumstances, write
+
+Measure = Callable[[], Result]
+_repeats = click.option(
+    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="The median counts."
+)
+_recorded = click.option(
+    "--recordings/--without-recordings", "recorded", default=True, help="Read the recorded workspace, too."
+)
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--full", is_flag=True, help="Measure everything at the sizes that the README quotes.")
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Folder of the JSON files.")
+@_recorded
+@click.pass_context
+def cli(context: click.Context, full: bool, results: Path, recorded: bool) -> None:
+    """Measure this project beside its peers. Without a command: everything, small, in under three minutes."""
+    context.obj = results
+    if context.invoked_subcommand is not None:
+        return
+    suffix = "" if full else "-small"
+    for name, measure in _everything(full=full, recorded=recorded):
+        _report(name + suffix, measure, results)
+
+
+def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
+    from benchmarks import load, pages, peers
+
+    if full:
+        return [
+            ("pages", pages.measure),
+            ("load", lambda: load.measure(sizes=(*load.SIZES, load.LARGE))),
+            ("peers", lambda: peers.measure(peers.workspaces(recorded=recorded))),
+        ]
+    return [
+        ("pages", lambda: pages.measure(seconds=1.0)),
+        ("load", load.measure),
+        ("peers", lambda: peers.measure(peers.workspaces(customers=2_000, recorded=recorded), repeats=1)),
+    ]
+
+
+@cli.command()
+@click.option("--customers", type=click.IntRange(200), default=20_000, show_default=True)
+@click.option("--seconds", type=click.FloatRange(0.05), default=3.0, show_default=True, help="Of each run.")
+@_repeats
+@click.pass_obj
+def pages(results: Path, /, **options: Any) -> None:
+    """Pages of 100 a second from one sandbox process."""
+    from benchmarks import pages as benchmark
+
+    _report("pages", lambda: benchmark.measure(**options), results)
+
+
+@cli.command()
+@click.option("--customers", "sizes", type=click.IntRange(0), multiple=True, help="Size; can be repeated.")
+@click.option("--large", is_flag=True, help="200,000 customers, too.")
+@_repeats
+@click.pass_obj
+def load(results: Path, /, sizes: tuple[int, ...], large: bool, repeats: int) -> None:
+    """`dub-source load` as whole processes."""
+    from benchmarks import load as benchmark
+
+    wanted = (*(sizes or benchmark.SIZES), *((benchmark.LARGE,) if large else ()))
+    _report("load", lambda: benchmark.measure(sizes=wanted, repeats=repeats), results)
+
+
+@cli.command()
+@click.option("--customers", type=click.IntRange(1), default=20_000, show_default=True)
+@click.option(
+    "--only", type=click.Choice([reader.name for reader in READERS]), multiple=True, help="Only this reader."
+)
+@_recorded
+@_repeats
+@click.pass_obj
+def peers(results: Path, /, customers: int, only: tuple[str, ...], recorded: bool, repeats: int) -> None:
+    """Who finds every customer: the SDK, dlt's rest_api, plain loops, and this tool."""
+    from benchmarks import peers as benchmark
+
+    def measure() -> Result:
+        spaces = benchmark.workspaces(customers=customers, recorded=recorded)
+        return benchmark.measure(spaces, repeats=repeats, only=only)
+
+    _report("peers", measure, results)
+
+
+def _report(name: str, measure: Measure, folder: Path) -> None:
+    around = circumstances(_without_folder(sys.argv[1:]))
+    try:
+        result = measure()
+    except BenchmarkFailed as failure:
+        raise click.ClickException(str(failure)) from None
+    write(name, result, folder=folder, around=around)
+    for table in result.tables:
+        click.echo(f"\n{table}")
+
+
+def _without_folder(arguments: list[str]) -> list[str]:
+    """The arguments that matter to whoever repeats it: not where the results went on this machine."""
+    kept = iter(arguments)
+    return [
+        each
+        for each in kept
+        if not each.startswith("--results=") and (each != "--results" or next(kept, None) is None)
+    ]
+
+
+if __name__ == "__main__":
+    cli(prog_name="python -m benchmarks")

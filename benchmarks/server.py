@@ -1,0 +1,177 @@
+"""A sandbox as a process of its own, and the handle to it.
+
+The child is started as ``python -m benchmarks.server OPTIONS``. It answers commands on stdin with one line of
+JSON each, and ends when stdin is closed, so it never outlives the benchmark.
+"""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from benchmarks.failure import BenchmarkFailed
+from benchmarks.process import ROOT, cpu_seconds
+
+_START_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to serve, and how.
+
+    Attributes:
+        customers: size of the made-up workspace; 0 with ``seed``.
+        seed: a seed file instead; its first workspace is served.
+        rate_limit: requests a minute and key; 0 turns the limit off.
+        latency_ms: added to every answer.
+        log: whether requests are logged, which :meth:`Server.requests` needs.
+        deletes: whether one customer is deleted before each request of the list.
+    """
+
+    customers: int = 0
+    seed: str | None = None
+    rate_limit: int = 0
+    latency_ms: float = 0.0
+    log: bool = False
+    deletes: bool = False
+
+
+class Server:
+    """A running sandbox process; a context manager.
+
+    Attributes:
+        url: where it is.
+        key: a key that may read.
+        pid: of the process.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.server", json.dumps(asdict(options))],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+        try:
+            told = self._answer()
+            self.url: str = told["url"]
+            self.key: str = told["key"]
+            self._wait_until_it_listens()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        # It has nothing to save.
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+
+    def ids(self) -> list[str]:
+        """The ids of all customers, in the server's order."""
+        ids: list[str] = self._ask("ids")
+        return ids
+
+    def forget_requests(self) -> None:
+        """Count requests anew."""
+        self._ask("forget")
+
+    def requests(self) -> dict[int, int]:
+        """Requests since then, by status."""
+        return {int(status): number for status, number in self._ask("requests").items()}
+
+    def cpu_seconds(self) -> float | None:
+        """CPU seconds the server has used; None where the system does not say."""
+        return cpu_seconds(self.pid)
+
+    def _ask(self, command: str) -> Any:
+        if self._process.stdin is None:
+            raise BenchmarkFailed("The sandbox's process takes no commands.")
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> Any:
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            raise BenchmarkFailed(f"The sandbox's process ended with exit code {self._process.wait()}.")
+        return json.loads(line)
+
+    def _wait_until_it_listens(self) -> None:
+        address = urlsplit(self.url)
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            try:
+                socket.create_connection((address.hostname or "", address.port or 0), timeout=5).close()
+            except OSError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    raise BenchmarkFailed("The sandbox's process does not listen.") from None
+                time.sleep(0.01)
+            else:
+                return
+
+
+def serve(options: Options) -> None:
+    """The child: run a sandbox until stdin is closed."""
+    from dub_source.sandbox import Sandbox, load_seed
+    from dub_source.sandbox.generate import generate
+
+    dataset = load_seed(Path(options.seed)) if options.seed else generate(options.customers)
+    sandbox = Sandbox(dataset, rate_limit=options.rate_limit, latency_ms=options.latency_ms, log=options.log)
+    if options.deletes:
+        doomed = sandbox.ids()
+        random.Random(1).shuffle(doomed)
+
+        def delete_one(method: str, target: str) -> None:
+            if method == "GET" and "/customers?" in target and doomed:
+                sandbox.delete(doomed.pop())
+
+        sandbox.before_request(delete_one)
+
+    def obey() -> None:
+        for line in sys.stdin:
+            match line.strip():
+                case "ids":
+                    _say(sandbox.ids())
+                case "requests":
+                    _say(Counter(each.status for each in sandbox.requests))
+                case "forget":
+                    sandbox.forget_requests()
+                    _say(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    _say({"url": sandbox.url, "key": sandbox.key()})
+    threading.Thread(target=obey, daemon=True, name="commands").start()
+    sandbox.serve()
+
+
+def _say(value: Any) -> None:
+    print(json.dumps(value), flush=True)
+
+
+if __name__ == "__main__":
+    serve(Options(**json.loads(sys.argv[1])))
