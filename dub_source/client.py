@@ -204,7 +204,7 @@ class DubClient:
         timeout: float | None = None,
     ) -> int:
         """The number of customers. Not in Dub's reference: use it when it answers, never depend on it."""
-        query = _count_query(None, email, external_id, search, country, link_id, partner_id, program_id)
+        query = routes.count_query(None, email, external_id, search, country, link_id, partner_id, program_id)
         number, _ = self._caller.call(
             Operation.READ, routes.COUNT, routes.COUNT + query, check=_is_count, retry=retry, timeout=timeout
         )
@@ -226,7 +226,9 @@ class DubClient:
         timeout: float | None = None,
     ) -> Sequence[dict[str, Any]]:
         """Numbers of customers by ``group_by`` (``country``, ...), as Dub words the rows; see ``count``."""
-        query = _count_query(group_by, email, external_id, search, country, link_id, partner_id, program_id)
+        query = routes.count_query(
+            group_by, email, external_id, search, country, link_id, partner_id, program_id
+        )
         rows, _ = self._caller.call(
             Operation.READ,
             routes.COUNT,
@@ -297,30 +299,6 @@ class DubClient:
 
 def _expanded(include: bool | None) -> str:
     return routes.query_string({"includeExpandedFields": include})
-
-
-def _count_query(
-    group_by: str | None,
-    email: str | None,
-    external_id: str | None,
-    search: str | None,
-    country: str | None,
-    link_id: str | None,
-    partner_id: str | None,
-    program_id: str | None,
-) -> str:
-    return routes.query_string(
-        {
-            "groupBy": routes.text("group_by", group_by),
-            "email": routes.text("email", email),
-            "externalId": routes.text("external_id", external_id),
-            "search": routes.text("search", search),
-            "country": routes.text("country", country),
-            "linkId": routes.text("link_id", link_id),
-            "partnerId": routes.text("partner_id", partner_id),
-            "programId": routes.text("program_id", program_id),
-        }
-    )
 
 
 def _is_page(value: Any) -> bool:

@@ -68,6 +68,31 @@ def query_string(parameters: Mapping[str, str | int | bool | None]) -> str:
     return "?" + "&".join(parts) if parts else ""
 
 
+def count_query(
+    group_by: str | None,
+    email: str | None,
+    external_id: str | None,
+    search: str | None,
+    country: str | None,
+    link_id: str | None,
+    partner_id: str | None,
+    program_id: str | None,
+) -> str:
+    """The query of the count route."""
+    return query_string(
+        {
+            "groupBy": text("group_by", group_by),
+            "email": text("email", email),
+            "externalId": text("external_id", external_id),
+            "search": text("search", search),
+            "country": text("country", country),
+            "linkId": text("link_id", link_id),
+            "partnerId": text("partner_id", partner_id),
+            "programId": text("program_id", program_id),
+        }
+    )
+
+
 def page_size(value: int | None) -> int | None:
     """The value, if Dub's list accepts it."""
     if value is not None and not 1 <= value <= 100:

@@ -30,6 +30,7 @@ from dub_source.errors import (
 )
 from dub_source.rate_limit import RateLimiter
 from dub_source.retry import NO_RETRY, RetryPolicy
+from dub_source.retry_after import ServerTimes
 from dub_source.settings import Settings
 from tests.unit.scripted_server import KEY, Reply, ScriptedServer, Seen, answer, refusal
 
@@ -342,6 +343,17 @@ def test_refused_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(slept) == 7 + 2 + 7
 
 
+def test_what_was_not_sent_does_not_count() -> None:
+    limiter = RateLimiter(max_share=1.0, sleep=lambda _: pytest.fail("waited for the rate limit"))
+    times = ServerTimes(limit=3, remaining=2)
+    limiter.observe(limiter.acquire(), status=422, times=times, sent=time.time(), received=time.time())
+    settings = Settings(KEY, base_url=f"http://127.0.0.1:{free_port()}")
+    with DubClient(settings, limiter=limiter, sleep=lambda _: None) as client:
+        with pytest.raises(ConnectionFailed) as caught:
+            client.list()
+        assert caught.value.attempts == 8
+
+
 def test_unknown_host() -> None:
     with DubClient(Settings(KEY, base_url="https://dub.invalid"), retry=NO_RETRY) as client:
         with pytest.raises(ConnectionFailed) as caught:
@@ -539,6 +551,29 @@ def test_eight_threads(serve: Serve) -> None:
     assert wrong == []
     assert client.stats.requests == 400
     assert len({seen.target for seen in server.seen}) == 400
+
+
+def test_no_more_connections_than_allowed(serve: Serve) -> None:
+    under_way, most = 0, 0
+    lock = threading.Lock()
+
+    def slow(_: Seen) -> Reply:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.02)
+        with lock:
+            under_way -= 1
+        return answer([])
+
+    _, client = serve(slow, max_connections=2)
+    threads = [threading.Thread(target=client.list) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 2
 
 
 def test_clients_share_a_limiter(serve: Serve) -> None:

@@ -235,6 +235,87 @@ def test_refusals_without_a_limit_wait_as_told() -> None:
     assert now[0] - EPOCH == pytest.approx(23.0)
 
 
+def known_limiter(limit: int, remaining: int, now: list[float], slept: list[float]) -> RateLimiter:
+    """A limiter that has learned a limit from its first request."""
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    limiter = RateLimiter(max_share=0.8, clock=lambda: now[0], sleep=sleep)
+    times = ServerTimes(limit=limit, remaining=remaining)
+    limiter.observe(limiter.acquire(), status=422, times=times, sent=now[0], received=now[0])
+    return limiter
+
+
+def test_refusals_of_a_known_limit_do_not_wait_for_the_end_of_the_window() -> None:
+    now, slept = [float(EPOCH)], list[float]()
+    limiter = known_limiter(600, 599, now, slept)
+    observe_refusal(limiter, now[0], ServerTimes(limit=600, remaining=0, retry_after_s=55.0))
+    limiter.acquire()
+    # By its own count there is room: after a sixtieth of the window it tries.
+    assert slept == pytest.approx([1.0], abs=0.1)
+
+
+def test_refused_requests_do_not_count() -> None:
+    now, slept = [float(EPOCH)], list[float]()
+    limiter = known_limiter(600, 599, now, slept)
+    for _ in range(5):
+        observe_refusal(limiter, now[0], ServerTimes(limit=600, remaining=0))
+    assert limiter._own.used(now[0]) == 1
+
+
+def test_remaining_shows_the_requests_of_others() -> None:
+    now, slept = [float(EPOCH)], list[float]()
+    limiter = known_limiter(100, 40, now, slept)
+    for _ in range(40):
+        if not slept:
+            limiter.acquire()
+    # 59 are others' and 7 (their square root) by chance: 34 are ours, not 80.
+    assert limiter._own.used(now[0] - sum(slept)) == 34
+
+
+def test_places_are_given_anew_when_something_was_learned_meanwhile() -> None:
+    now = [float(EPOCH)]
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+        if len(slept) == 1:
+            # While one waits, another one is refused.
+            limiter.observe(first, status=429, times=ServerTimes(), sent=now[0], received=now[0])
+
+    limiter = RateLimiter(max_share=1.0, clock=lambda: now[0], sleep=sleep)
+    first = limiter.acquire()
+    limiter.observe(first, status=422, times=ServerTimes(limit=1, remaining=0), sent=now[0], received=now[0])
+    limiter.acquire()
+    assert len(slept) == 2
+
+
+def test_limit_may_change() -> None:
+    now, slept = [float(EPOCH)], list[float]()
+    limiter = known_limiter(600, 599, now, slept)
+    # The workspace went to a smaller plan: 48 of 60 are ours, and one has been sent.
+    limiter.observe(
+        limiter.acquire(), status=404, times=ServerTimes(limit=60, remaining=58), sent=now[0], received=now[0]
+    )
+    assert limiter.limit == 60
+    for _ in range(46):
+        limiter.acquire()
+    assert slept == []
+    limiter.acquire()
+    assert slept != []
+
+
+def test_place_in_the_future_does_not_forget_the_window_before() -> None:
+    window = SlidingWindow(60.0)
+    for _ in range(100):
+        window.count(EPOCH)
+    window.uncount(window.count(EPOCH + 120.0))
+    assert window.used(EPOCH + 60.0) == 100
+
+
 def test_refusals_of_requests_under_way_are_one_event() -> None:
     now = [float(EPOCH)]
     limiter = RateLimiter(clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
