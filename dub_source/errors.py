@@ -37,7 +37,7 @@ the whole.
 What an error may say: addresses hold personal data (``?email=``, ``/customers/ext_…``) and so may the text
 of an answer. So errors carry route templates, known codes and known sentences, never a body, an id, or a
 query. They carry no cause or context either, and survive ``pickle`` and ``copy``, as orchestrators do both.
-Which class a status becomes is decided in ``error_table``.
+Which class a status becomes is decided in ``client.error_table``.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import orjson
 
+from dub_source.client.retry import Operation
 from dub_source.errors import InvalidArgument
-from dub_source.retry import Operation
 
 CUSTOMERS = "/customers"
 CUSTOMER = "/customers/{id}"

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dub_source.retry_after import ServerTimes
-from dub_source.sliding_window import ClockOffset, ForeignTraffic, SlidingWindow
+from dub_source.client.retry_after import ServerTimes
+from dub_source.client.sliding_window import ClockOffset, ForeignTraffic, SlidingWindow
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,15 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from dub_source import routes
-from dub_source.caller import Caller, is_json_list, is_row
+from dub_source.client import routes
+from dub_source.client.caller import Caller, is_json_list, is_row
+from dub_source.client.rate_limit import RateLimiter
+from dub_source.client.retry import Operation, RetryPolicy
 from dub_source.errors import BadRequest, CustomerNotFound, RoleTooLow, Unprocessable
-from dub_source.rate_limit import RateLimiter
-from dub_source.retry import Operation, RetryPolicy
-from dub_source.routes import external
 from dub_source.settings import Settings
 from dub_source.types import ClientStats, Customer, KeyInfo, Page
 
-__all__ = ["DubClient", "SortBy", "SortOrder", "external"]
+__all__ = ["DubClient", "SortBy", "SortOrder"]
 
 SortBy = Literal["createdAt", "saleAmount", "firstSaleAt", "subscriptionCanceledAt"]
 SortOrder = Literal["asc", "desc"]

@@ -14,6 +14,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 
 from dub_source.client import DubClient, external
+from dub_source.client.rate_limit import RateLimiter
+from dub_source.client.retry import NO_RETRY, RetryPolicy
+from dub_source.client.retry_after import ServerTimes
 from dub_source.errors import (
     ConnectionFailed,
     CustomerNotFound,
@@ -28,11 +31,8 @@ from dub_source.errors import (
     UnexpectedStatus,
     UnreadableRow,
 )
-from dub_source.rate_limit import RateLimiter
-from dub_source.retry import NO_RETRY, RetryPolicy
-from dub_source.retry_after import ServerTimes
 from dub_source.settings import Settings
-from tests.unit.scripted_server import KEY, Reply, ScriptedServer, Seen, answer, refusal
+from tests.client.scripted_server import KEY, Reply, ScriptedServer, Seen, answer, refusal
 
 QUICK = RetryPolicy(initial_wait_s=0.001, max_wait_s=0.002)
 ROW = {"id": "cus_1", "name": "Ada", "newField": [1]}

@@ -14,7 +14,11 @@ from typing import Any
 
 import orjson
 
-from dub_source.error_table import api_error
+from dub_source.client.error_table import api_error
+from dub_source.client.rate_limit import RateLimiter
+from dub_source.client.retry import Operation, RetryLoop, RetryPolicy
+from dub_source.client.retry_after import ServerTimes
+from dub_source.client.transport import BEFORE_SENDING, Answer, Break, Broken, Transport
 from dub_source.errors import (
     ApiError,
     ConnectionFailed,
@@ -24,11 +28,7 @@ from dub_source.errors import (
     ServerError,
     UnexpectedRedirect,
 )
-from dub_source.rate_limit import RateLimiter
-from dub_source.retry import Operation, RetryLoop, RetryPolicy
-from dub_source.retry_after import ServerTimes
 from dub_source.settings import Settings
-from dub_source.transport import BEFORE_SENDING, Answer, Break, Broken, Transport
 from dub_source.types import ClientStats
 
 logger = logging.getLogger("dub_source")

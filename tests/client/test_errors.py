@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from dub_source import errors
-from dub_source.error_table import KNOWN_CODES, RULES, api_error
+from dub_source.client.error_table import KNOWN_CODES, RULES, api_error
 from dub_source.errors import ApiError, DubError, Kind, RequestError
 
 RECORDINGS = Path(

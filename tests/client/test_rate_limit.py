@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dub_source.rate_limit import Permit, RateLimiter
-from dub_source.retry_after import ServerTimes
-from dub_source.sliding_window import ClockOffset, SlidingWindow
+from dub_source.client.rate_limit import Permit, RateLimiter
+from dub_source.client.retry_after import ServerTimes
+from dub_source.client.sliding_window import ClockOffset, SlidingWindow
 
 EPOCH = 1_795_318_740  # the start of a minute
 

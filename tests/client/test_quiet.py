@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from dub_source.client import DubClient, external
+from dub_source.client.retry import RetryPolicy
 from dub_source.errors import DubError
-from dub_source.retry import RetryPolicy
 from dub_source.settings import Settings
-from tests.unit.scripted_server import Reply, ScriptedServer, refusal
+from tests.client.scripted_server import Reply, ScriptedServer, refusal
 
 KEY = "dub_sentinelKEY"
 BODY = b'{"error": {"code": "sentinel-code", "message": "sentinel-message", "name": "sentinel-name"}}'

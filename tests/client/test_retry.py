@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from dub_source.client.retry import NO_RETRY, Operation, RetryLoop, RetryPolicy
+from dub_source.client.retry_after import ServerTimes, parse_http_date, parse_retry_after
 from dub_source.errors import (
     ConnectionFailed,
     InvalidResponse,
@@ -15,8 +17,6 @@ from dub_source.errors import (
     Unprocessable,
     UnreadableRow,
 )
-from dub_source.retry import NO_RETRY, Operation, RetryLoop, RetryPolicy
-from dub_source.retry_after import ServerTimes, parse_http_date, parse_retry_after
 
 NOW = 1_795_318_790.0  # 2026-11-22 03:39:50 UTC
 
