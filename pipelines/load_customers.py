@@ -10,6 +10,7 @@ which turns dlt's telemetry off and makes dlt remove loaded files.
 import sys
 
 import dlt
+
 from dub_source import dub
 from dub_source.failures import explain
 
