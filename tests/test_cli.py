@@ -1,7 +1,9 @@
 """The command line: results, one sentence and an exit code for bad input, silence about people."""
 
+import contextlib
 import json
 import os
+import pty
 import stat
 import subprocess
 import sys
@@ -380,3 +382,26 @@ def test_the_script_does_what_the_command_does(sandbox: Sandbox, tmp_path: Path,
     assert bad.returncode == 4
     assert bad.stderr.count("\n") == 1
     assert "does not know this API key" in bad.stderr
+
+
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(sandbox: Sandbox, tmp_path: Path) -> None:
+    lines = program("load", cwd=tmp_path)
+    assert lines.stderr.splitlines() == ["Reading 120 customers", "Read 120 customers; loading them"]
+    ours, theirs = pty.openpty()
+    script = Path(sys.executable).parent / "dub-source"
+    with subprocess.Popen(
+        [script, "load"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+    ) as terminal:
+        os.close(theirs)
+        drawn = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other side has closed
+            while piece := os.read(ours, 4096):
+                drawn += piece
+    os.close(ours)
+    assert terminal.returncode == 0
+    assert "120/120" in drawn.decode()
+    assert "━" in drawn.decode()

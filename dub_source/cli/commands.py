@@ -161,17 +161,10 @@ def sandbox(port: int, rate_limit: str, faults: Path | None, **options: Any) -> 
 
 
 @dub_source.command()
-@click.option(
-    "--customers", type=click.IntRange(100), default=4_000, show_default=True, help="How many to make up."
-)
-@click.option(
-    "--database", type=click.Path(path_type=Path), default=Path("dub_demo.duckdb"), show_default=True,
-    help="DuckDB file to load into.",
-)  # fmt: skip
 @exit_on_error
-def demo(customers: int, database: Path) -> int:
+def demo() -> int:
     """Load a made-up workspace from a sandbox, and see what a plain cursor walk would have lost."""
     from dub_source.cli.demo import run
 
-    run(customers, database)
+    run()
     return 0

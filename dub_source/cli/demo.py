@@ -11,8 +11,11 @@ import click
 from dub_source.cli.commands import summary
 from dub_source.cli.reporting import echo_table, progress
 
+_CUSTOMERS = 4_000
+_DATABASE = Path("dub_demo.duckdb")
 
-def run(customers: int, database: Path) -> None:
+
+def run() -> None:
     """Start a sandbox, load it, compare with a plain cursor walk, show revenue by country."""
     from dub_source import runs
     from dub_source.destinations import Target
@@ -20,11 +23,13 @@ def run(customers: int, database: Path) -> None:
     from dub_source.sandbox.generate import generate
 
     began = time.monotonic()
-    click.echo(f"Starting a sandbox Dub API with {customers:,} customers, imports and legacy ids among them.")
-    with Sandbox(generate(customers)) as sandbox, tempfile.TemporaryDirectory() as folder:
+    click.echo(
+        f"Starting a sandbox Dub API with {_CUSTOMERS:,} customers, imports and legacy ids among them."
+    )
+    with Sandbox(generate(_CUSTOMERS)) as sandbox, tempfile.TemporaryDirectory() as folder:
         with progress(quiet=False) as observer:
             result = runs.load(
-                Target(database=database),
+                Target(database=_DATABASE),
                 pipelines_dir=Path(folder),
                 observer=observer,
                 api_key=sandbox.key(),
@@ -32,15 +37,15 @@ def run(customers: int, database: Path) -> None:
             )
         click.echo(summary(result))
         there = set(sandbox.ids())
-        loaded = _loaded_ids(database)
+        loaded = _loaded_ids(_DATABASE)
         naive = _naive_walk(sandbox.url, sandbox.key())
-    click.echo(f"\nOf {len(there):,} customers in the workspace, {len(there & loaded):,} are in {database}.")
+    click.echo(f"\nOf {len(there):,} customers in the workspace, {len(there & loaded):,} are in {_DATABASE}.")
     click.echo(
         f"A plain cursor walk (first page, then startingAfter its last id) finds {len(naive):,} "
         f"and loses {len(there - naive):,}, with HTTP 200 all the way."
     )
     click.echo("\nRevenue by country:")
-    echo_table(("country", "customers", "buyers", "revenue"), _revenue(database))
+    echo_table(("country", "customers", "buyers", "revenue"), _revenue(_DATABASE))
     click.echo(f"\nDone in {time.monotonic() - began:.1f} s. With your own workspace:")
     click.echo("  export SOURCES__DUB__API_KEY=dub_...   (in Dub: Settings, API Keys)")
     click.echo("  dub-source check")
