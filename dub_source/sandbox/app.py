@@ -25,7 +25,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Operation = Callable[[Call], Answer]
 
-TRANSPORT = "dub_source.transport"
+TRANSPORT = "dub_source.sandbox.transport"
 _METHODS = frozenset("GET HEAD OPTIONS POST PUT DELETE PATCH".split())
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _REPEATED_SLASHES = re.compile(r"[/\\]+")

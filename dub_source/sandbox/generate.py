@@ -136,9 +136,9 @@ def _customer(
     """Customer ``number`` of ``total``; later numbers were created later, imports excepted."""
     draw = source.random
     created = _OLDEST_MS + int((number + draw()) * (_NEWEST_MS - _OLDEST_MS) / total)
-    if draw() < _IMPORTED and created < _LAST_IMPORT_MS:
-        minted = imports[number % len(imports)] + number * 7 % 600_000
-        customer_id = ids.ulid(minted, source)
+    imported = imports[number % len(imports)] + number * 7 % 600_000
+    if draw() < _IMPORTED and created < imported:  # an importer brings only who was there before it ran
+        customer_id = ids.ulid(imported, source)
     else:
         customer_id = _id_of_its_time(created, source)
     name = f"{source.choice(_FIRST_NAMES)} {source.choice(_LAST_NAMES)}" if draw() > 0.08 else None

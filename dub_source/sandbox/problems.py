@@ -1,7 +1,5 @@
 """Every error answer of the sandbox: codes, statuses and Dub's own sentences."""
 
-from http import HTTPStatus
-
 _STATUS = {
     "bad_request": 400,
     "unauthorized": 401,
@@ -40,9 +38,9 @@ class Problem(Exception):
         self.message = message
 
     @property
-    def status(self) -> HTTPStatus:
+    def status(self) -> int:
         """The HTTP status of this code."""
-        return HTTPStatus(_STATUS[self.code])
+        return _STATUS[self.code]
 
     @property
     def body(self) -> dict[str, object]:

@@ -33,7 +33,7 @@ SORT_KEYS: dict[str, SortKey] = {
 
 
 class Duplicate(Exception):
-    """A unique key is taken: externalId within the workspace, or stripeCustomerId anywhere."""
+    """A unique key is taken: externalId within the workspace, id or stripeCustomerId anywhere."""
 
 
 class Table:
@@ -163,8 +163,10 @@ class Store:
         """Add a customer.
 
         Raises:
-            Duplicate: if its externalId or stripeCustomerId is taken.
+            Duplicate: if its id, externalId or stripeCustomerId is taken.
         """
+        if id_key(row.id) in self._by_id:
+            raise Duplicate
         self._refuse_duplicates(row, row.external_id, row.stripe_customer_id)
         self._by_id[id_key(row.id)] = row
         if row.stripe_customer_id is not None:
