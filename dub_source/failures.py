@@ -3,27 +3,31 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
 from dub_source.errors import DestinationError, DubError, Kind, SettingsError, WalkIncomplete
+from dub_source.settings import NO_KEY
 
 
 class ExitCode(IntEnum):
-    """What a process of ours ends with."""
+    """What a process of ours ends with, and what that means."""
 
-    OK = 0
-    UNEXPECTED = 1
-    """Something that should not happen."""
-    SETTINGS = 2
-    """A setting or an argument is missing or wrong; nothing was sent."""
-    INCOMPLETE = 3
-    """Loaded, but some customers could not be read; or nothing loaded, because the walk lost its place."""
-    REFUSED = 4
-    """Dub refuses the key, its plan or its role."""
-    UNAVAILABLE = 5
-    """Dub could not be reached, failed, or answered something that is not its API; try again later."""
-    DESTINATION = 6
-    """The destination cannot be used."""
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        """A member that is the number and knows its meaning."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    OK = 0, "everything is in the destination"
+    UNEXPECTED = 1, "unexpected trouble"
+    SETTINGS = 2, "a setting or an argument is missing or wrong; nothing was sent"
+    INCOMPLETE = 3, "incomplete: some customers could not be read, or the walk must be repeated"
+    REFUSED = 4, "Dub refuses the key, its plan or its role"
+    UNAVAILABLE = 5, "Dub cannot be reached, fails, or the address is not Dub's API; try again later"
+    DESTINATION = 6, "the destination cannot be used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,10 @@ def _about_configuration(error: BaseException) -> str | None:
     )
 
     if isinstance(error, ConfigFieldMissingException):
-        missing = ", ".join(sorted(_leaves(error.traces)))
+        leaves = _leaves(error.traces)
+        if "api_key" in leaves:
+            return NO_KEY
+        missing = ", ".join(sorted(leaves))
         return (
             f"The configuration of the destination lacks {missing}: set it in .dlt/secrets.toml or the "
             "environment (dlt's documentation of the destination says how), then run the same again."

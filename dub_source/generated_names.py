@@ -19,7 +19,8 @@ _READS = 3
 def without_generated_names(client: DubClient, customers: Sequence[Customer]) -> list[Customer]:
     """The same customers, with name None where Dub made it up.
 
-    Costs one request per 100 customers without an email, and a second one for those whose name changed.
+    Costs one request per 100 customers without an email, and a second one for those whose name changed;
+    one for each of the 100 if one of them is unreadable.
 
     Args:
         client: where to read again.
@@ -29,18 +30,13 @@ def without_generated_names(client: DubClient, customers: Sequence[Customer]) ->
         All customers, in the same order.
     """
     doubtful = {each["id"]: each.get("name") for each in customers if not each.get("email")}
-    generated: set[str] = set()
-    for reading in range(1, _READS):
-        if not doubtful:
-            break
+    for _ in range(1, _READS):
         again = _names(client, list(doubtful))
         # Whoever is not there any more keeps the name that was read.
         doubtful = {
             each: again[each] for each, name in doubtful.items() if each in again and again[each] != name
         }
-        if reading == _READS - 1:
-            generated = set(doubtful)
-    return [each | {"name": None} if each["id"] in generated else each for each in customers]
+    return [each | {"name": None} if each["id"] in doubtful else each for each in customers]
 
 
 def _names(client: DubClient, ids: Sequence[str]) -> dict[str, str | None]:

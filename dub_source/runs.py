@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.common.configuration.exceptions import ConfigFieldMissingException
+from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
 from dub_source.client import DubClient
@@ -21,8 +21,9 @@ from dub_source.errors import (
     Unauthorized,
     WorkspaceNotFound,
 )
-from dub_source.settings import DEFAULT_BASE_URL, Settings
-from dub_source.source import CUSTOMERS, Observer, dub
+from dub_source.failures import explain
+from dub_source.observer import Observer
+from dub_source.source import CUSTOMERS, configured_settings, dub
 from dub_source.types import ClientStats
 from dub_source.walk import Certificate
 
@@ -85,7 +86,7 @@ class Finding:
     topic: str
     ok: bool | None
     text: str
-    error: DubError | None = None
+    error: Exception | None = None
 
 
 class _Outcome:
@@ -127,7 +128,8 @@ def load(
     began = time.monotonic()
     outcome = _Outcome(observer)
     destination, strategy = open_destination(target)
-    source = _configured(observer=outcome, merge_strategy=strategy, **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    source = dub(observer=outcome, merge_strategy=strategy, **given)
     pipeline = dlt.pipeline(
         pipeline_name=f"dub_source_{target.destination}_{target.dataset}",
         destination=destination,
@@ -137,6 +139,8 @@ def load(
     # The working folder holds rows about people while they are on their way.
     Path(pipeline.working_dir).chmod(0o700)
     dlt.config["load.delete_completed_jobs"] = True
+    # Without this the staging dataset keeps a second copy of all rows after the merge.
+    dlt.config["load.truncate_staging_dataset"] = True
     # dlt would load a package that an interrupted run left behind, instead of this one.
     pipeline.abort_packages()
     pipeline.run(source)
@@ -162,6 +166,8 @@ def check(*, base_url: str | None = None) -> Iterator[Finding]:
     """
     try:
         yield from _findings(base_url)
+    except ConfigurationException as error:
+        yield Finding("settings", False, explain(error).sentence, error)
     except DubError as error:
         yield Finding(_TOPICS.get(type(error), "reachability"), False, str(error), error)
 
@@ -177,7 +183,7 @@ _TOPICS: dict[type[DubError], str] = {
 
 
 def _findings(base_url: str | None) -> Iterator[Finding]:
-    settings = _settings(base_url)
+    settings = configured_settings() if base_url is None else configured_settings(base_url=base_url)
     with DubClient(settings) as client:
         info = client.probe()
         yield Finding("reachability", True, f"{settings.base_url} answers in {info.latency_s * 1000:.0f} ms")
@@ -191,21 +197,6 @@ def _findings(base_url: str | None) -> Iterator[Finding]:
             yield Finding("limit", None, "Dub does not say how many requests the key may send")
         else:
             yield Finding("limit", True, f"{info.limit:,} requests a minute, {info.remaining or 0:,} left")
-
-
-def _configured(**options: Any) -> Any:
-    given = {name: value for name, value in options.items() if value is not None}
-    try:
-        return dub(**given)
-    except ConfigFieldMissingException:
-        # The one field without a default is the key; Settings has the sentence for that.
-        return dub(api_key="", **given)
-
-
-def _settings(base_url: str | None) -> Settings:
-    key = dlt.secrets.get("sources.dub.api_key", str)
-    address = base_url or dlt.config.get("sources.dub.base_url", str) or DEFAULT_BASE_URL
-    return Settings(api_key=key or "", base_url=address)
 
 
 def _count_rows(pipeline: Any, table: str) -> int:

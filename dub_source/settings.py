@@ -11,11 +11,14 @@ from urllib.parse import SplitResult, urlsplit
 from dub_source.errors import SettingsError
 
 DEFAULT_BASE_URL = "https://api.dub.co"
+DEFAULT_RATE_SHARE = 0.8
 
 _WHERE_KEYS_ARE = (
     "create a workspace key (it begins with dub_) in Dub under Settings, API Keys, and set it as "
     "SOURCES__DUB__API_KEY or as api_key under [sources.dub] in .dlt/secrets.toml"
 )
+NO_KEY = f"There is no Dub API key in the settings: {_WHERE_KEYS_ARE}."
+"""What people read when there is no key, whichever way it is missed."""
 # Letters, digits and the few signs an address of an API consists of. Stricter than RFC 3986 on purpose: a
 # backslash, a space or a control character is read differently by different URL parsers, and one of them
 # decides where the key goes.
@@ -49,7 +52,7 @@ class Settings:
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
     max_connections: int = 8
-    max_rate_share: float = 0.8
+    max_rate_share: float = DEFAULT_RATE_SHARE
     rate_window_s: float = 60.0
     user_agent: str = field(default_factory=default_user_agent)
 
@@ -77,7 +80,7 @@ class Settings:
 
 def _checked_key(key: object) -> str:
     if not isinstance(key, str) or not key.strip():
-        raise SettingsError(f"There is no Dub API key in the settings: {_WHERE_KEYS_ARE}.")
+        raise SettingsError(NO_KEY)
     key = key.strip()
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise SettingsError(

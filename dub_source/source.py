@@ -2,73 +2,38 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import dlt
 import pyarrow as pa
+from dlt.common.configuration import with_config
 from dlt.extract.resource import DltResource
 
 from dub_source.client import DubClient
 from dub_source.errors import SettingsError
 from dub_source.generated_names import without_generated_names
+from dub_source.observer import Observer
 from dub_source.schema import arrow_schema, to_table
-from dub_source.settings import DEFAULT_BASE_URL, Settings
-from dub_source.types import ClientStats, Customer
-from dub_source.walk import Certificate, Walk
+from dub_source.selection import Selection
+from dub_source.settings import DEFAULT_BASE_URL, DEFAULT_RATE_SHARE, Settings
+from dub_source.types import Customer
+from dub_source.walk import Walk
 
 CUSTOMERS = "customers"
 FILTERED = "customers_filtered"
 
-_ROWS_PER_TABLE = 5_000
+_ROWS_PER_TABLE = 10_000
 """Arrow tables of this size load into DuckDB at full speed; tables of one page are ten times slower."""
 
 
-class Observer(Protocol):
-    """Is told how a load gets on."""
-
-    def expecting(self, customers: int | None) -> None:
-        """Called once, first: how many there are as far as Dub can tell."""
-
-    def read(self, customers: int) -> None:
-        """Called after each page with the number read so far."""
-
-    def ended(self, certificate: Certificate, stats: ClientStats) -> None:
-        """Called once, when all have been read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which customers are wanted; None means any. Country and email compare in any case."""
-
-    country: str | None = None
-    link_id: str | None = None
-    partner_id: str | None = None
-    email: str | None = None
-    external_id: str | None = None
-
-    def __bool__(self) -> bool:
-        return self != Selection()
-
-    def of(self, customers: list[Customer]) -> list[Customer]:
-        """Those of the customers that are wanted."""
-        return [each for each in customers if self._wants(each)] if self else customers
-
-    def _wants(self, customer: Customer) -> bool:
-        return (
-            self._same(self.country, customer.get("country"), any_case=True)
-            and self._same(self.email, customer.get("email"), any_case=True)
-            and self._same(self.external_id, customer.get("externalId"))
-            and self._same(self.link_id, (customer.get("link") or {}).get("id"))
-            and self._same(self.partner_id, (customer.get("partner") or {}).get("id"))
-        )
-
-    @staticmethod
-    def _same(wanted: str | None, actual: Any, *, any_case: bool = False) -> bool:
-        if wanted is None:
-            return True
-        if not isinstance(actual, str):
-            return False
-        return wanted.casefold() == actual.casefold() if any_case else wanted == actual
+@with_config(sections=("sources", "dub", "dub"))
+def configured_settings(
+    api_key: str = dlt.secrets.value,
+    base_url: str = DEFAULT_BASE_URL,
+    max_rate_share: float = DEFAULT_RATE_SHARE,
+) -> Settings:
+    """The client's settings from the same places of dlt's configuration as those of :func:`dub`."""
+    return Settings(api_key=api_key, base_url=base_url, max_rate_share=max_rate_share)
 
 
 @dlt.source(name="dub", section="dub")
@@ -77,7 +42,7 @@ def dub(
     base_url: str = DEFAULT_BASE_URL,
     page_size: int = 100,
     include_expanded_fields: bool = True,
-    max_rate_share: float = 0.8,
+    max_rate_share: float = DEFAULT_RATE_SHARE,
     country: str | None = None,
     link_id: str | None = None,
     partner_id: str | None = None,

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
@@ -19,8 +20,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dub_source.cli.commands import dub_source
-from dub_source.sandbox import Dataset, Fault, Sandbox
+from dub_source.failures import ExitCode
+from dub_source.sandbox import Fault, Sandbox
 from dub_source.sandbox.generate import generate
+from dub_source.schema import COLUMNS, EXPANDED_COLUMNS
 from tests.conftest import StartSandbox
 
 Run = Callable[..., Result]
@@ -159,6 +162,17 @@ def test_keys_that_cannot_work(
     assert words in sentence(result)
     if key.strip():
         assert key not in result.output
+
+
+def test_check_finds_the_key_wherever_load_finds_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    monkeypatch.delenv(KEY)
+    for name in ("SOURCES__DUB__DUB__API_KEY", "SOURCES__API_KEY", "API_KEY"):
+        monkeypatch.setenv(name, sandbox.key())
+        assert (run("load").exit_code, run("check").exit_code) == (0, 0), name
+        monkeypatch.delenv(name)
+    assert run("check").exit_code == 2
 
 
 def test_no_key_at_all(run: Run, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
@@ -316,6 +330,19 @@ def test_nothing_about_people_is_said_logged_or_left_behind(
         assert not found, f"{where} holds {len(found)} secrets"
 
 
+def test_no_second_copy_of_the_rows_is_kept(run: Run, tmp_path: Path) -> None:
+    run("load", "--database", "rows.duckdb")
+    with duckdb.connect(str(tmp_path / "rows.duckdb"), read_only=True) as connection:
+        tables = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_name = 'customers'"
+        ).fetchall()
+        counts = {
+            schema: connection.execute(f"SELECT count(*) FROM {schema}.{name}").fetchall()[0][0]
+            for schema, name in tables
+        }
+    assert counts == {"dub": 120, "dub_staging": 0}
+
+
 def test_the_working_folder_is_private_while_rows_are_in_it(run: Run, tmp_path: Path) -> None:
     run("load", "--pipelines-dir", "working")
     (folder,) = (tmp_path / "working").iterdir()
@@ -349,12 +376,19 @@ def test_every_option_and_command_has_a_help_text() -> None:
             assert parameter.help, (name, parameter.name)
 
 
-def test_the_documented_exit_codes_are_the_real_ones() -> None:
-    from dub_source.failures import ExitCode
-
-    text = program("load", "--help").stdout
-    listed = {int(line.split()[0]) for line in text.splitlines() if line.strip()[:1].isdigit()}
-    assert listed == {int(code) for code in ExitCode}
+def test_the_readme_lists_the_exit_codes_options_and_columns() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for code in ExitCode:
+        assert re.search(
+            rf"^\| {code.value} \| {re.escape(code.meaning.split(';')[0].split(':')[0])}",
+            readme,
+            re.MULTILINE,
+        )
+    for name in ("load", "check", "sandbox"):
+        for parameter in dub_source.commands[name].params:
+            assert f"`{parameter.opts[0]}" in readme, f"{name} {parameter.opts[0]}"
+    for column, _ in (COLUMNS | EXPANDED_COLUMNS).values():
+        assert f"`{column}`" in readme
 
 
 def test_demo_shows_that_all_arrived_and_what_a_plain_walk_loses(tmp_path: Path) -> None:
@@ -365,23 +399,33 @@ def test_demo_shows_that_all_arrived_and_what_a_plain_walk_loses(tmp_path: Path)
     assert "Revenue by country" in result.stdout
 
 
-def test_the_script_does_what_the_command_does(sandbox: Sandbox, tmp_path: Path, seed: Dataset) -> None:
+def test_the_script_does_what_the_command_does(sandbox: Sandbox, tmp_path: Path) -> None:
     script = Path(__file__).parent.parent / "pipelines" / "load_customers.py"
     good = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert good.returncode == 0, good.stderr
     with duckdb.connect(str(tmp_path / "dub_customers.duckdb"), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM dub.customers").fetchall() == [(120,)]
+
+
+@pytest.mark.parametrize(
+    "key, code, words",
+    (("dub_unknownkey", 4, "does not know this API key"), ("", 2, "There is no Dub API key")),
+)
+def test_the_script_says_one_sentence_too(
+    sandbox: Sandbox, tmp_path: Path, key: str, code: int, words: str
+) -> None:
+    script = Path(__file__).parent.parent / "pipelines" / "load_customers.py"
     bad = subprocess.run(
         [sys.executable, script],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, KEY: "dub_unknownkey"},
+        env={**os.environ, KEY: key},
     )
-    assert bad.returncode == 4
+    assert bad.returncode == code
     assert bad.stderr.count("\n") == 1
-    assert "does not know this API key" in bad.stderr
+    assert words in bad.stderr
 
 
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dub_source import dub
 from dub_source.errors import DubError, SettingsError
+from dub_source.observer import Observer
 from dub_source.sandbox import Fault, Sandbox
-from dub_source.source import Observer
 from dub_source.types import ClientStats
 from dub_source.walk import Certificate
 from tests.conftest import StartSandbox

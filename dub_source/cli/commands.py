@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from dub_source.cli.reporting import exit_on_error, progress
+from dub_source.cli.reporting import exit_on_error, progress, summary, unhurried_garbage_collector
+from dub_source.failures import ExitCode
 
-if TYPE_CHECKING:
-    from dub_source.runs import LoadResult
-
-_EXIT_CODES = """
-\b
-Exit codes:
-  0  everything is in the destination
-  1  unexpected trouble
-  2  a setting or an argument is missing or wrong; nothing was sent
-  3  incomplete: some customers could not be read, or the walk must be repeated
-  4  Dub refuses the key, its plan or its role
-  5  Dub cannot be reached or fails; try again later
-  6  the destination cannot be used
-"""
+_EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {code.meaning}" for code in ExitCode)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -65,8 +53,9 @@ def load(
 ) -> int:
     """Load every customer of the workspace."""
     with progress(quiet=as_json) as observer:
-        from dub_source import runs
-        from dub_source.destinations import DEFAULT_DATABASE, Target
+        with unhurried_garbage_collector():
+            from dub_source import runs
+            from dub_source.destinations import DEFAULT_DATABASE, Target
 
         target = Target(destination, dataset, database or DEFAULT_DATABASE)
         result = runs.load(
@@ -80,35 +69,7 @@ def load(
         click.echo(json.dumps(result.as_json()))
     else:
         click.echo(summary(result))
-    return 0 if result.certificate.complete else 3
-
-
-def summary(result: LoadResult) -> str:
-    """The result of a load in a few lines."""
-    rate = result.read / result.seconds if result.seconds else 0
-    waited = (
-        f", {result.throttled_s:.1f} s of them waiting for the key's rate limit" if result.throttled_s else ""
-    )
-    lines = [
-        f"Read {result.read:,} customers in {result.requests:,} requests and {result.seconds:.1f} s"
-        f"{waited} ({rate:,.0f} a second): {result.certificate}.",
-        f"{result.target.location}: table {result.target.dataset}.{result.table} has {result.rows:,} rows.",
-    ]
-    if not result.read:
-        lines.insert(1, "The workspace has no customers yet.")
-    if not result.certificate.complete:
-        lines.append(unread(result))
-    return "\n".join([*lines, "Try:", f"  {result.query}"])
-
-
-def unread(result: LoadResult) -> str:
-    """What to do about customers that cannot be read."""
-    neighbours = ", ".join(result.certificate.neighbours) or "no readable customer"
-    return (
-        f"{result.certificate.unread:,} could not be read: Dub answers 422 for customers without externalId, "
-        f"and for every page with one of them. In the order of ids they stand next to: {neighbours}. "
-        "Set their externalId in Dub, then load again."
-    )
+    return ExitCode.OK if result.certificate.complete else ExitCode.INCOMPLETE
 
 
 @dub_source.command(epilog=_EXIT_CODES)

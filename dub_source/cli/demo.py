@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from dub_source.cli.commands import summary
-from dub_source.cli.reporting import echo_table, progress
+from dub_source.cli.reporting import echo_table, progress, summary
 
 _CUSTOMERS = 4_000
 _DATABASE = Path("dub_demo.duckdb")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import sys
 import time
@@ -15,7 +16,8 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from dub_source.source import Observer
+    from dub_source.observer import Observer
+    from dub_source.runs import LoadResult
     from dub_source.types import ClientStats
     from dub_source.walk import Certificate
 
@@ -46,6 +48,20 @@ def exit_on_error(command: Callable[P, int]) -> Callable[P, None]:
         sys.exit(code)
 
     return wrapped
+
+
+@contextmanager
+def unhurried_garbage_collector() -> Iterator[None]:
+    """Keep the collector off the thousands of objects that heavy imports leave for good.
+
+    Measured on whole commands: a quarter of the CPU time of an empty load, a fifth of one of 20,000 rows.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager
@@ -112,6 +128,34 @@ class _Lines:
     def _say(self, text: str) -> None:
         self._last = self._clock()
         click.echo(text, err=True)
+
+
+def summary(result: LoadResult) -> str:
+    """The result of a load in a few lines."""
+    rate = result.read / result.seconds if result.seconds else 0
+    waited = (
+        f", {result.throttled_s:.1f} s of them waiting for the key's rate limit" if result.throttled_s else ""
+    )
+    lines = [
+        f"Read {result.read:,} customers in {result.requests:,} requests and {result.seconds:.1f} s"
+        f"{waited} ({rate:,.0f} a second): {result.certificate}.",
+        f"{result.target.location}: table {result.target.dataset}.{result.table} has {result.rows:,} rows.",
+    ]
+    if not result.read:
+        lines.insert(1, "The workspace has no customers yet.")
+    if not result.certificate.complete:
+        lines.append(_unread(result))
+    return "\n".join([*lines, "Try:", f"  {result.query}"])
+
+
+def _unread(result: LoadResult) -> str:
+    """What to do about customers that cannot be read."""
+    neighbours = ", ".join(result.certificate.neighbours) or "no readable customer"
+    return (
+        f"{result.certificate.unread:,} could not be read: Dub answers 422 for customers without externalId, "
+        f"and for every page with one of them. In the order of ids they stand next to: {neighbours}. "
+        "Set their externalId in Dub, then load again."
+    )
 
 
 def echo_table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
