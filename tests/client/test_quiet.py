@@ -3,6 +3,7 @@
 import copy
 import logging
 import pickle
+import re
 import traceback
 from collections.abc import Callable
 
@@ -10,11 +11,10 @@ import pytest
 
 from dub_source.client import DubClient, external
 from dub_source.client.retry import RetryPolicy
-from dub_source.errors import DubError
+from dub_source.errors import ConnectionFailed, DubError
 from dub_source.settings import Settings
-from tests.client.scripted_server import Reply, ScriptedServer, refusal
+from tests.client.scripted_server import KEY, Reply, ScriptedServer, refusal
 
-KEY = "dub_sentinelKEY"
 BODY = b'{"error": {"code": "sentinel-code", "message": "sentinel-message", "name": "sentinel-name"}}'
 SENTINEL_HEADERS = {"Location": "http://127.0.0.1/sentinel-location", "X-Sentinel": "sentinel-header"}
 
@@ -32,9 +32,8 @@ CALLS: dict[str, Callable[[DubClient], object]] = {
 FAULTS = {
     **{
         f"status {status}": Reply(status, BODY, SENTINEL_HEADERS)
-        for status in (308, 400, 401, 403, 404, 405, 409)
+        for status in (308, 400, 401, 403, 404, 405, 409, 410, 422, 429, 500, 503)
     },
-    **{f"status {status} too": Reply(status, BODY, SENTINEL_HEADERS) for status in (410, 422, 429, 500, 503)},
     "html": Reply(200, b"<html>sentinel", SENTINEL_HEADERS),
     "json of another kind": Reply(200, b'"sentinel"', SENTINEL_HEADERS),
     "json cut off": Reply(200, b'[{"id": "sentinel"', SENTINEL_HEADERS),
@@ -66,8 +65,12 @@ def assert_quiet(error: BaseException, log: pytest.LogCaptureFixture) -> None:
         assert "sentinel" not in repr(record.args).lower()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("call", CALLS)
+# Every fault, and every call: once with an answer that is an error and once with none.
+CASES = [("list", fault) for fault in FAULTS]
+CASES += [(call, fault) for call in CALLS if call != "list" for fault in ("status 422", "reset")]
+
+
+@pytest.mark.parametrize("call, fault", CASES)
 def test_errors_and_logs(call: str, fault: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     policy = RetryPolicy(max_attempts=2, max_elapsed_s=0.2, initial_wait_s=0.001)
@@ -102,6 +105,20 @@ def test_refused_connection(caplog: pytest.LogCaptureFixture) -> None:
     with DubClient(Settings(KEY, base_url=url), retry=RetryPolicy(max_attempts=1)) as client:
         for run in CALLS.values():
             assert_quiet(error_of(run, client), caplog)
+
+
+def test_network_error_is_logged_as_what_it_is_and_not_with_its_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with ScriptedServer([Reply()]) as server:
+        url = server.url
+    client = DubClient(Settings(KEY, base_url=url), retry=RetryPolicy(max_attempts=1))
+    with client, pytest.raises(ConnectionFailed):
+        client.list(email="sentinel@example.com")
+    # Formatted as a handler would, with the traceback that a record may bring: the text of these errors
+    # holds the address.
+    assert re.fullmatch(r"DEBUG +dub_source:\S+ GET /customers REFUSED \d+ ms attempt 1\n", caplog.text)
 
 
 def test_success_is_logged_without_the_address(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,12 +1,17 @@
 """Tests may change a sandbox from their own thread while clients read: no torn page, no lost row."""
 
+import select
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-from dub_source.sandbox import Sandbox
+import pytest
+
+from dub_source.sandbox import Customer, Fault, Sandbox
 from dub_source.sandbox.generate import generate
+from tests.conftest import StartSandbox
+from tests.sandbox.conftest import Connect
 from tests.sandbox.http_api import Api
 
 READERS = 4
@@ -92,3 +97,38 @@ def test_four_threads_creating_the_same_customer_create_it_once() -> None:
         in_threads(create)
         assert len(sandbox.ids()) == 30
     assert sorted(answers) == [201] * 20 + [409] * 60
+
+
+@pytest.mark.parametrize("stalled", (False, True))
+def test_no_answer_shows_a_change_that_is_half_done(
+    start_sandbox: StartSandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch, stalled: bool
+) -> None:
+    """A request waits for the change, whether it comes during it or was there before."""
+    sandbox = start_sandbox(3)
+    api = connect(sandbox)
+    add = sandbox.store.add
+    arrived, half_done, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def add_slowly(row: Customer) -> None:
+        half_done.set()
+        assert go_on.wait(10)
+        add(row)
+
+    def ask() -> None:
+        api.connection.request("GET", "/customers", headers={"authorization": f"Bearer {api.key}"})
+
+    monkeypatch.setattr(sandbox.store, "add", add_slowly)
+    if stalled:
+        sandbox.inject(Fault("stall", seconds=0.1))
+        sandbox.before_request(lambda _method, _target: arrived.set())
+        ask()
+        assert arrived.wait(10)
+    with ThreadPoolExecutor(1) as pool:
+        inserting = pool.submit(sandbox.insert)
+        assert half_done.wait(10)
+        if not stalled:
+            ask()
+        answered, _, _ = select.select([api.connection.sock], [], [], 0.25)
+        go_on.set()
+        assert not answered
+        assert inserting.result().id in api.connection.getresponse().read().decode()
