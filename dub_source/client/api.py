@@ -115,7 +115,7 @@ class DubClient:
                 "programId": routes.text("program_id", program_id),
             }
         )
-        rows, answer = self._caller.call(
+        reply = self._caller.call(
             Operation.READ,
             routes.CUSTOMERS,
             routes.CUSTOMERS + query,
@@ -123,7 +123,7 @@ class DubClient:
             retry=retry,
             timeout=timeout,
         )
-        return Page(customers=rows, requested_at=datetime.fromtimestamp(answer.started_at, UTC))
+        return Page(customers=reply.value, requested_at=datetime.fromtimestamp(reply.answer.started_at, UTC))
 
     def get(
         self,
@@ -178,7 +178,7 @@ class DubClient:
         means that an earlier attempt of this very call has probably deleted it.
         """
         path = routes.customer_path(customer_id)
-        answer, _ = self._caller.call(
+        reply = self._caller.call(
             routes.delete_operation(customer_id),
             routes.CUSTOMER,
             path,
@@ -186,7 +186,7 @@ class DubClient:
             retry=retry,
             timeout=timeout,
         )
-        deleted: str = answer["id"]
+        deleted: str = reply.value["id"]
         return deleted
 
     def count(
@@ -204,10 +204,10 @@ class DubClient:
     ) -> int:
         """The number of customers. Not in Dub's reference: use it when it answers, never depend on it."""
         query = routes.count_query(None, email, external_id, search, country, link_id, partner_id, program_id)
-        number, _ = self._caller.call(
+        reply = self._caller.call(
             Operation.READ, routes.COUNT, routes.COUNT + query, check=_is_count, retry=retry, timeout=timeout
         )
-        total: int = number
+        total: int = reply.value
         return total
 
     def count_by(
@@ -228,7 +228,7 @@ class DubClient:
         query = routes.count_query(
             group_by, email, external_id, search, country, link_id, partner_id, program_id
         )
-        rows, _ = self._caller.call(
+        reply = self._caller.call(
             Operation.READ,
             routes.COUNT,
             routes.COUNT + query,
@@ -236,7 +236,7 @@ class DubClient:
             retry=retry,
             timeout=timeout,
         )
-        groups: Sequence[dict[str, Any]] = rows
+        groups: Sequence[dict[str, Any]] = reply.value
         return groups
 
     def probe(self, *, retry: RetryPolicy | None = None, timeout: float | None = None) -> KeyInfo:
@@ -246,7 +246,7 @@ class DubClient:
         about key, plan, role and workspace as every other call does. Often the very first request: unless
         told otherwise it gives up after three attempts, for a wrong address does not get better.
         """
-        reply = self._caller.exchange(
+        reply = self._caller.call(
             Operation.READ,
             routes.CUSTOMERS,
             routes.CUSTOMERS + "?pageSize=0",
@@ -269,7 +269,7 @@ class DubClient:
         for others.
         """
         accepted = (BadRequest, RoleTooLow, CustomerNotFound)
-        reply = self._caller.exchange(
+        reply = self._caller.call(
             Operation.UPDATE,
             routes.CUSTOMER,
             routes.customer_path("cus_0"),
@@ -289,10 +289,10 @@ class DubClient:
         retry: RetryPolicy | None,
         timeout: float | None,
     ) -> Customer:
-        row, _ = self._caller.call(
+        reply = self._caller.call(
             operation, route, target, body=body, check=is_row, retry=retry, timeout=timeout
         )
-        customer: Customer = row
+        customer: Customer = reply.value
         return customer
 
 
@@ -301,7 +301,7 @@ def _expanded(include: bool | None) -> str:
 
 
 def _is_page(value: Any) -> bool:
-    return is_json_list(value) and all(is_row(row) for row in value)
+    return isinstance(value, list) and all(map(is_row, value))
 
 
 def _is_count(value: Any) -> bool:

@@ -33,13 +33,6 @@ from dub_source.types import ClientStats
 
 logger = logging.getLogger("dub_source")
 
-_METHOD = {
-    Operation.READ: "GET",
-    Operation.UPDATE: "PATCH",
-    Operation.CREATE: "POST",
-    Operation.DELETE_BY_ID: "DELETE",
-    Operation.DELETE_BY_EXTERNAL_ID: "DELETE",
-}
 _NOT_JSON = object()
 
 
@@ -110,29 +103,15 @@ class Caller:
         *,
         check: Callable[[Any], bool],
         body: bytes | None = None,
-        retry: RetryPolicy | None = None,
-        timeout: float | None = None,
-    ) -> tuple[Any, Answer]:
-        """The JSON that answers this call, and its answer.
-
-        ``check`` tells whether the JSON is what the route answers.
-        """
-        reply = self.exchange(operation, route, target, body=body, check=check, retry=retry, timeout=timeout)
-        return reply.value, reply.answer
-
-    def exchange(
-        self,
-        operation: Operation,
-        route: str,
-        target: str,
-        *,
-        check: Callable[[Any], bool],
-        body: bytes | None = None,
         accept: tuple[type[ApiError], ...] = (),
         retry: RetryPolicy | None = None,
         timeout: float | None = None,
     ) -> Reply:
-        """As ``call``; errors of the classes ``accept`` are part of the reply instead of being raised."""
+        """Make one call.
+
+        ``check`` tells whether the JSON is what the route answers. Errors of the classes ``accept`` are part
+        of the reply instead of being raised.
+        """
 
         def attempt(number: int) -> Reply | RequestError:
             return self._attempt(number, operation, route, target, body, check, accept, timeout)
@@ -155,7 +134,7 @@ class Caller:
         accept: tuple[type[ApiError], ...],
         timeout: float | None,
     ) -> Reply | RequestError:
-        method = _METHOD[operation]
+        method = operation.method
         permit = self.limiter.acquire()
         result = self._transport.send(method, target, body=body, timeout=timeout)
         self._note(number, method, route, result)

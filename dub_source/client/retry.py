@@ -38,6 +38,11 @@ class Operation(Enum):
     DELETE_BY_ID = "DELETE by id"
     DELETE_BY_EXTERNAL_ID = "DELETE by external id"
 
+    @property
+    def method(self) -> str:
+        """The HTTP method: the value's first word."""
+        return self.value.split()[0]
+
 
 class Failure(Enum):
     """Ways to fail that may pass by themselves."""
