@@ -104,9 +104,22 @@ def test_10_search_finds_words_of_names_and_emails(serve: Serve) -> None:
         " ": [],
         "the": [],
         "user-1": [],  # not externalId
+        '"chloé fernández"': [1],
+        '"fernandez chloe"': [],  # a phrase is in order
+        '"fernandez first"': [],  # and within one field
+        '"no such" brien': [2],
+        '""': [],
     }
     for words, numbers in found.items():
         assert api.listed(search=words).ids == [customer(number).id for number in numbers], words
+
+
+def test_10_a_search_that_mysql_cannot_parse_is_500(recorded: Api) -> None:
+    assert recorded.listed(search='half "a phrase').error == (
+        500,
+        "internal_server_error",
+        "An internal server error occurred. Please contact our support if the problem persists.",
+    )
 
 
 def test_10_unknown_parameters_are_ignored(recorded: Api) -> None:

@@ -99,6 +99,22 @@ def test_four_threads_creating_the_same_customer_create_it_once() -> None:
     assert sorted(answers) == [201] * 20 + [409] * 60
 
 
+def test_a_hook_runs_under_the_lock(start_sandbox: StartSandbox, connect: Connect) -> None:
+    """What it changes, no other thread sees half done."""
+    sandbox = start_sandbox(3)
+    waited: list[bool] = []
+
+    def hook(_method: str, _target: str) -> None:
+        other = threading.Thread(target=sandbox.ids)
+        other.start()
+        other.join(0.1)
+        waited.append(other.is_alive())
+
+    sandbox.before_request(hook)
+    assert connect(sandbox).listed().status == 200
+    assert waited == [True]
+
+
 @pytest.mark.parametrize("stalled", (False, True))
 def test_no_answer_shows_a_change_that_is_half_done(
     start_sandbox: StartSandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch, stalled: bool
