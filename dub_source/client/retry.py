@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Any, TypeVar
 
 import tenacity
 
@@ -139,29 +139,6 @@ class RetryPolicy:
 NO_RETRY = RetryPolicy(max_attempts=1)
 
 
-class _Call(Generic[T]):
-    """The running state of one call, which begins with its first attempt."""
-
-    def __init__(
-        self, attempt: Callable[[int], T | RequestError], operation: Operation, clock: Callable[[], float]
-    ) -> None:
-        self._attempt = attempt
-        self._operation = operation
-        self.started = clock()
-        self.attempts = 0
-        self.failures = 0
-        self.uncertain = False
-        self.last = self.try_once()
-
-    def try_once(self) -> T | RequestError:
-        self.attempts += 1
-        self.last = self._attempt(self.attempts)
-        if isinstance(self.last, RequestError):
-            self.failures += not isinstance(self.last, RateLimited)
-            self.uncertain = self.uncertain or may_have_committed(self._operation, self.last)
-        return self.last
-
-
 class RetryLoop:
     """Runs calls under policies. Thread-safe: everything about a call is in the call."""
 
@@ -184,43 +161,34 @@ class RetryLoop:
         Returns the value or the last error, with ``attempts`` and ``may_have_committed`` set over *all*
         attempts: a DELETE that timed out and is then answered 404 may well have been ours.
         """
-        call = _Call(attempt, operation, self._clock)
-        result = call.last
-        if is_retried(operation, result) and policy.max_attempts > 1:
-            result = self._again(call, operation, policy)
-        if isinstance(result, RequestError):
-            result.attempts = call.attempts
-            result.may_have_committed = call.uncertain
-        return result
+        started = self._clock()
+        attempts = failures = 0
+        uncertain = False
 
-    def _again(self, call: _Call[T], operation: Operation, policy: RetryPolicy) -> T | RequestError:
-        """Go on after a first attempt that failed.
-
-        The first attempt is made outside the loop: nearly all calls need no other, and building a loop costs
-        as much as preparing a request.
-        """
-        fresh = False
-
-        def attempt() -> T | RequestError:
-            nonlocal fresh
-            if fresh:
-                return call.try_once()
-            fresh = True
-            return call.last
+        def once() -> T | RequestError:
+            nonlocal attempts, failures, uncertain
+            attempts += 1
+            result = attempt(attempts)
+            if isinstance(result, RequestError):
+                failures += not isinstance(result, RateLimited)
+                uncertain = uncertain or may_have_committed(operation, result)
+                result.attempts, result.may_have_committed = attempts, uncertain
+            return result
 
         def stop(state: tenacity.RetryCallState) -> bool:
-            if call.failures >= policy.max_attempts:
+            # 429s are no failures, but one attempt means one attempt.
+            if policy.max_attempts == 1 or failures >= policy.max_attempts:
                 return True
-            return self._clock() - call.started + state.upcoming_sleep > policy.max_elapsed_s
+            return self._clock() - started + state.upcoming_sleep > policy.max_elapsed_s
 
         retrying = tenacity.Retrying(
             sleep=self._sleep,
             stop=stop,
-            wait=lambda _: self._wait_s(call.last, call.failures, policy),
+            wait=lambda state: self._wait_s(_result(state), failures, policy),
             retry=tenacity.retry_if_result(lambda result: is_retried(operation, result)),
-            retry_error_callback=lambda _: call.last,
+            retry_error_callback=_result,
         )
-        return retrying(attempt)
+        return retrying(once)
 
     def _wait_s(self, result: object, failures: int, policy: RetryPolicy) -> float:
         if isinstance(result, RateLimited):
@@ -229,3 +197,8 @@ class RetryLoop:
         wait = policy.wait_s(failures, self._draw())
         told = result.retry_after_s if isinstance(result, ServerError) else None
         return wait if told is None else max(wait, told)
+
+
+def _result(state: tenacity.RetryCallState) -> Any:
+    # The outcome is there whenever tenacity asks for a wait or gives up.
+    return state.outcome.result() if state.outcome else None

@@ -120,7 +120,12 @@ def test_no_retry_means_none() -> None:
     time = FakeTime()
     for error in (RateLimited(), ServerError(), ConnectionFailed(sent=False)):
         loop = RetryLoop(clock=time.clock, sleep=time.sleep)
-        result = loop.run(lambda _, error=error: error, operation=Operation.READ, policy=NO_RETRY)  # type: ignore[misc]
+        only: list[RequestError] = [error]
+        result = loop.run(
+            lambda number, only=only: only[number - 1],  # type: ignore[misc]
+            operation=Operation.READ,
+            policy=NO_RETRY,
+        )
         assert result is error
     assert time.slept == []
 
