@@ -40,8 +40,6 @@ query. They carry no cause or context either, and survive ``pickle`` and ``copy`
 Which class a status becomes is decided in ``client.error_table``.
 """
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import ClassVar
 

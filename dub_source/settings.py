@@ -1,7 +1,5 @@
 """Where Dub is, which key opens it, and how hard to lean on it."""
 
-from __future__ import annotations
-
 import ipaddress
 import math
 import re

@@ -1,15 +1,13 @@
 """Values that travel between modules. No behaviour, no imports from the package."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-#: One customer as it stands on the wire (camelCase keys, unknown keys kept): ``id, name, email, avatar,
-#: externalId, stripeCustomerId, country, sales, saleAmount (cents), createdAt, firstSaleAt,
-#: subscriptionCanceledAt`` and, when expanded, ``link, programId, partner, discount``.
 Customer: TypeAlias = dict[str, Any]
+"""One customer as it stands on the wire (camelCase keys, unknown keys kept): ``id, name, email, avatar,
+externalId, stripeCustomerId, country, sales, saleAmount (cents), createdAt, firstSaleAt,
+subscriptionCanceledAt`` and, when expanded, ``link, programId, partner, discount``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """``DubClient``: Dub's customers API as methods."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime

@@ -3,8 +3,6 @@
 Knows nothing of customers; ``client`` names the routes and what they answer.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections import Counter

@@ -6,8 +6,6 @@ people only when the whole of it matches a row with ``quote=True``: such pattern
 Dub's own words, never a value. Everything else is described in our words (``reason`` or the class's own).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +15,12 @@ import orjson
 
 from dub_source import errors as e
 
-#: https://dub.co/docs/api-reference/errors. A code that is not here is not repeated: it is text of the
-#: answer.
 KNOWN_CODES = frozenset(
     "bad_request unauthorized forbidden exceeded_limit not_found conflict invite_pending invite_expired "
     "unprocessable_entity rate_limit_exceeded internal_server_error".split()
 )
+"""https://dub.co/docs/api-reference/errors. A code that is not here is not repeated: it is text of the
+answer."""
 
 _FIELDS = (
     "name|email|avatar|externalId|stripeCustomerId|country|page|pageSize|includeExpandedFields|sortBy|"

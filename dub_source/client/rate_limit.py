@@ -8,8 +8,6 @@ Until the first answer with ``X-RateLimit-Limit`` the limit is unknown and nothi
 that header on errors only, and ``DubClient.probe`` provokes one on purpose.
 """
 
-from __future__ import annotations
-
 import math
 import threading
 import time

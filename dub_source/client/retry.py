@@ -4,14 +4,12 @@
 it, so that no exception of the HTTP library (they hold the URL) can become the context of ours.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import tenacity
 
@@ -57,10 +55,6 @@ class Failure(Enum):
 _ALL = frozenset(Failure)
 _NOTHING_DONE = frozenset({Failure.RATE_LIMITED, Failure.NOT_SENT})
 
-#: What is repeated. There is no idempotency key: a POST repeated after a timeout creates nothing twice
-#: (409), but then nobody knows whose customer it is. A DELETE by external id is not idempotent either: the
-#: external id is free at once, and the second DELETE may hit a customer that was created in between. A
-#: PATCH sets the same values again.
 RETRIED: dict[Operation, frozenset[Failure]] = {
     Operation.READ: _ALL,
     Operation.UPDATE: _ALL,
@@ -68,6 +62,13 @@ RETRIED: dict[Operation, frozenset[Failure]] = {
     Operation.DELETE_BY_ID: _ALL,
     Operation.DELETE_BY_EXTERNAL_ID: _NOTHING_DONE,
 }
+"""What is repeated.
+
+There is no idempotency key: a POST repeated after a timeout creates nothing twice (409), but then nobody
+knows whose customer it is. A DELETE by external id is not idempotent either: the external id is free at
+once, and the second DELETE may hit a customer that was created in between. A PATCH sets the same values
+again.
+"""
 
 
 def failure_of(error: RequestError) -> Failure | None:
@@ -124,7 +125,7 @@ class RetryPolicy:
         if min(self.max_elapsed_s, self.initial_wait_s, self.max_wait_s) < 0.0:
             raise SettingsError("The times of a retry policy must be seconds from 0 up: correct them.")
 
-    def for_first_contact(self) -> RetryPolicy:
+    def for_first_contact(self) -> Self:
         """The same with three attempts at most."""
         return replace(self, max_attempts=min(self.max_attempts, 3))
 
@@ -135,8 +136,8 @@ class RetryPolicy:
         return full * (1.0 - self.jitter * draw)
 
 
-#: One attempt and nothing else.
 NO_RETRY = RetryPolicy(max_attempts=1)
+"""One attempt and nothing else."""
 
 
 class RetryLoop:

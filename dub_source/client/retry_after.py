@@ -5,14 +5,13 @@ Read as seconds that is 56,000 years, and clients that believed it slept for hou
 seconds or dates. So every form is understood, and no wait is ever longer than one rate limit window.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Self
 
 _NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?", re.ASCII)
 # 1e8 is March 1973 as epoch seconds and three years as a wait; 1e11 is the year 5138 as epoch seconds and,
@@ -79,7 +78,7 @@ class ServerTimes:
     retry_after_s: float | None = None
 
     @classmethod
-    def read(cls, headers: Mapping[str, str], *, now: float, window_s: float) -> ServerTimes:
+    def read(cls, headers: Mapping[str, str], *, now: float, window_s: float) -> Self:
         """Read headers (a case-insensitive mapping); ``now`` is our clock, which counts without a Date."""
         date = parse_http_date(headers.get("Date"))
         limit = parse_number(headers.get("X-RateLimit-Limit"))

@@ -4,8 +4,6 @@ Arguments that cannot be right raise InvalidArgument. Its sentences name the arg
 ids given by the caller may be external ids or addresses.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

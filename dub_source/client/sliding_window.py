@@ -5,8 +5,6 @@ passes if ``floor(previous * (1 - elapsed share of the current window)) + curren
 counts (2xx and 4xx alike), what is refused does not. Times here are epoch seconds of the *server's* clock.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 

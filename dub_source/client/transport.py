@@ -6,8 +6,6 @@ header by a password it finds there). Proxies and certificates of the environmen
 this machine is never reached through a proxy.
 """
 
-from __future__ import annotations
-
 import logging
 import ssl
 import threading
@@ -37,8 +35,8 @@ class Break(Enum):
     CUT_OFF = "The answer ended before it was complete"
 
 
-#: Those of them that happen before the first byte of a request leaves.
 BEFORE_SENDING = frozenset({Break.REFUSED, Break.NAME, Break.CONNECT_TIMEOUT, Break.CERTIFICATE, Break.PROXY})
+"""Those of them that happen before the first byte of a request leaves."""
 
 
 @dataclass(frozen=True, slots=True)

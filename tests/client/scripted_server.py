@@ -3,8 +3,6 @@
 Deliberately not the sandbox: the client's tests must not depend on another reading of Dub's API.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 import struct
