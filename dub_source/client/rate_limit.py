@@ -36,8 +36,8 @@ class RateLimiter:
     def __init__(
         self,
         *,
-        window_s: float = 60.0,
-        max_share: float = 0.8,
+        window_s: float,
+        max_share: float,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

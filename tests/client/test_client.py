@@ -344,7 +344,9 @@ def test_refused_connection(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_was_not_sent_does_not_count() -> None:
-    limiter = RateLimiter(max_share=1.0, sleep=lambda _: pytest.fail("waited for the rate limit"))
+    limiter = RateLimiter(
+        window_s=60.0, max_share=1.0, sleep=lambda _: pytest.fail("waited for the rate limit")
+    )
     times = ServerTimes(limit=3, remaining=2)
     limiter.observe(limiter.acquire(), status=422, times=times, sent=time.time(), received=time.time())
     settings = Settings(KEY, base_url=f"http://127.0.0.1:{free_port()}")
@@ -578,7 +580,7 @@ def test_no_more_connections_than_allowed(serve: Serve) -> None:
 
 def test_clients_share_a_limiter(serve: Serve) -> None:
     server, client = serve([answer([])])
-    limiter = RateLimiter()
+    limiter = RateLimiter(window_s=60.0, max_share=0.8)
     for _ in range(2):
         with DubClient(Settings(KEY, base_url=server.url), limiter=limiter) as other:
             other.list()

@@ -3,10 +3,8 @@
 import copy
 import itertools
 import json
-import os
 import pickle
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,10 +13,7 @@ import pytest
 from dub_source import errors
 from dub_source.client.error_table import KNOWN_CODES, RULES, Rule, api_error
 from dub_source.errors import ApiError, DubError, Kind, RequestError
-
-RECORDINGS = Path(
-    os.environ.get("DUB_SOURCE_RECORDINGS") or Path(__file__).parents[2].parent / "shared" / "dub-api"
-)
+from tests.conftest import RECORDINGS
 
 # Dub's sentences (their beginnings) and what they mean, written down apart from the table under test.
 MEANING: dict[str, type[DubError]] = {

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from dub_source.client.rate_limit import Permit, RateLimiter
 from dub_source.client.retry_after import ServerTimes
 from dub_source.client.sliding_window import ClockOffset, SlidingWindow
-
-EPOCH = 1_795_318_740  # the start of a minute
+from tests.client.fake_time import EPOCH, FakeTime
 
 
 @dataclass
@@ -56,7 +55,9 @@ class World:
         self.now = EPOCH + self.start
         self.random = random.Random(self.seed)
         self.server = Upstash(self.limit)
-        self.limiter = RateLimiter(max_share=self.share, clock=lambda: self.now, sleep=self._sleep)
+        self.limiter = RateLimiter(
+            window_s=60.0, max_share=self.share, clock=lambda: self.now, sleep=self._sleep
+        )
         self.passed = 0
         self.refused: list[float] = []
         self.sent = 0
@@ -194,10 +195,16 @@ def test_foreign_burst_passes() -> None:
     assert world.passed - passed >= 3 * 480 * 0.95
 
 
+def limiter_of(time: FakeTime, max_share: float = 0.8) -> RateLimiter:
+    return RateLimiter(window_s=60.0, max_share=max_share, clock=time.clock, sleep=time.sleep)
+
+
 def test_limit_that_is_not_known_holds_nothing_back() -> None:
-    limiter = RateLimiter(clock=lambda: 1.0, sleep=lambda _: pytest.fail("waited"))
+    time = FakeTime()
+    limiter = limiter_of(time)
     for _ in range(10_000):
         limiter.acquire()
+    assert time.slept == []
     assert limiter.throttled_s == 0.0
     assert limiter.limit is None
     assert limiter.server_offset_s is None
@@ -208,104 +215,97 @@ def observe_refusal(limiter: RateLimiter, at: float, times: ServerTimes) -> None
 
 
 def test_pauses_grow_while_nothing_passes_and_are_bounded() -> None:
-    now = [float(EPOCH)]
-    slept: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        now[0] += seconds
-
-    limiter = RateLimiter(clock=lambda: now[0], sleep=sleep)
+    time = FakeTime()
+    limiter = limiter_of(time)
     for _ in range(9):
-        observe_refusal(limiter, now[0], ServerTimes(date=now[0]))
-    assert slept == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60])
+        observe_refusal(limiter, time.now, ServerTimes(date=time.now))
+    assert time.slept == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60])
     # A success ends the series.
-    limiter.observe(limiter.acquire(), status=200, times=ServerTimes(), sent=now[0], received=now[0])
-    slept.clear()
-    observe_refusal(limiter, now[0], ServerTimes(date=now[0]))
+    limiter.observe(limiter.acquire(), status=200, times=ServerTimes(), sent=time.now, received=time.now)
+    time.slept.clear()
+    observe_refusal(limiter, time.now, ServerTimes(date=time.now))
     limiter.acquire()
-    assert slept == pytest.approx([1])
+    assert time.slept == pytest.approx([1])
 
 
 def test_refusals_without_a_limit_wait_as_told() -> None:
-    now = [float(EPOCH)]
-    limiter = RateLimiter(clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
-    observe_refusal(limiter, now[0], ServerTimes(retry_after_s=23.0))
+    time = FakeTime()
+    limiter = limiter_of(time)
+    observe_refusal(limiter, time.now, ServerTimes(retry_after_s=23.0))
     limiter.acquire()
-    assert now[0] - EPOCH == pytest.approx(23.0)
+    assert time.now - EPOCH == pytest.approx(23.0)
 
 
-def known_limiter(limit: int, remaining: int, now: list[float], slept: list[float]) -> RateLimiter:
+def known_limiter(limit: int, remaining: int, time: FakeTime, max_share: float = 0.8) -> RateLimiter:
     """A limiter that has learned a limit from its first request."""
-
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        now[0] += seconds
-
-    limiter = RateLimiter(max_share=0.8, clock=lambda: now[0], sleep=sleep)
+    limiter = limiter_of(time, max_share)
     times = ServerTimes(limit=limit, remaining=remaining)
-    limiter.observe(limiter.acquire(), status=422, times=times, sent=now[0], received=now[0])
+    limiter.observe(limiter.acquire(), status=422, times=times, sent=time.now, received=time.now)
     return limiter
 
 
 def test_refusals_of_a_known_limit_do_not_wait_for_the_end_of_the_window() -> None:
-    now, slept = [float(EPOCH)], list[float]()
-    limiter = known_limiter(600, 599, now, slept)
-    observe_refusal(limiter, now[0], ServerTimes(limit=600, remaining=0, retry_after_s=55.0))
+    time = FakeTime()
+    limiter = known_limiter(600, 599, time)
+    observe_refusal(limiter, time.now, ServerTimes(limit=600, remaining=0, retry_after_s=55.0))
     limiter.acquire()
     # By its own count there is room: after a sixtieth of the window it tries.
-    assert slept == pytest.approx([1.0], abs=0.1)
+    assert time.slept == pytest.approx([1.0], abs=0.1)
 
 
 def test_refused_requests_do_not_count() -> None:
-    now, slept = [float(EPOCH)], list[float]()
-    limiter = known_limiter(600, 599, now, slept)
+    time = FakeTime()
+    limiter = known_limiter(600, 599, time)
     for _ in range(5):
-        observe_refusal(limiter, now[0], ServerTimes(limit=600, remaining=0))
-    assert limiter._own.used(now[0]) == 1
+        observe_refusal(limiter, time.now, ServerTimes(limit=600, remaining=0))
+    assert limiter._own.used(time.now) == 1
 
 
 def test_remaining_shows_the_requests_of_others() -> None:
-    now, slept = [float(EPOCH)], list[float]()
-    limiter = known_limiter(100, 40, now, slept)
+    time = FakeTime()
+    limiter = known_limiter(100, 40, time)
     for _ in range(40):
-        if not slept:
+        if not time.slept:
             limiter.acquire()
     # 59 are others' and 7 (their square root) by chance: 34 are ours, not 80.
-    assert limiter._own.used(now[0] - sum(slept)) == 34
+    assert limiter._own.used(time.now - sum(time.slept)) == 34
 
 
 def test_places_are_given_anew_when_something_was_learned_meanwhile() -> None:
-    now = [float(EPOCH)]
-    slept: list[float] = []
+    time = FakeTime()
 
     def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        now[0] += seconds
-        if len(slept) == 1:
+        time.sleep(seconds)
+        if len(time.slept) == 1:
             # While one waits, another one is refused.
-            limiter.observe(first, status=429, times=ServerTimes(), sent=now[0], received=now[0])
+            limiter.observe(first, status=429, times=ServerTimes(), sent=time.now, received=time.now)
 
-    limiter = RateLimiter(max_share=1.0, clock=lambda: now[0], sleep=sleep)
+    limiter = RateLimiter(window_s=60.0, max_share=1.0, clock=time.clock, sleep=sleep)
     first = limiter.acquire()
-    limiter.observe(first, status=422, times=ServerTimes(limit=1, remaining=0), sent=now[0], received=now[0])
+    limiter.observe(
+        first, status=422, times=ServerTimes(limit=1, remaining=0), sent=time.now, received=time.now
+    )
     limiter.acquire()
-    assert len(slept) == 2
+    assert len(time.slept) == 2
 
 
 def test_limit_may_change() -> None:
-    now, slept = [float(EPOCH)], list[float]()
-    limiter = known_limiter(600, 599, now, slept)
+    time = FakeTime()
+    limiter = known_limiter(600, 599, time)
     # The workspace went to a smaller plan: 48 of 60 are ours, and one has been sent.
     limiter.observe(
-        limiter.acquire(), status=404, times=ServerTimes(limit=60, remaining=58), sent=now[0], received=now[0]
+        limiter.acquire(),
+        status=404,
+        times=ServerTimes(limit=60, remaining=58),
+        sent=time.now,
+        received=time.now,
     )
     assert limiter.limit == 60
     for _ in range(46):
         limiter.acquire()
-    assert slept == []
+    assert time.slept == []
     limiter.acquire()
-    assert slept != []
+    assert time.slept != []
 
 
 def test_place_in_the_future_does_not_forget_the_window_before() -> None:
@@ -317,58 +317,43 @@ def test_place_in_the_future_does_not_forget_the_window_before() -> None:
 
 
 def test_refusals_of_requests_under_way_are_one_event() -> None:
-    now = [float(EPOCH)]
-    limiter = RateLimiter(clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
+    time = FakeTime()
+    limiter = limiter_of(time)
     permits = [limiter.acquire() for _ in range(8)]
-    now[0] += 0.1
+    time.now += 0.1
     for permit in permits:
-        limiter.observe(permit, status=429, times=ServerTimes(), sent=now[0], received=now[0])
+        limiter.observe(permit, status=429, times=ServerTimes(), sent=time.now, received=time.now)
     limiter.acquire()
-    assert now[0] - EPOCH - 0.1 == pytest.approx(1.0)
+    assert time.now - EPOCH - 0.1 == pytest.approx(1.0)
 
 
 def test_clock_that_is_set_back_does_not_stop_the_world() -> None:
-    now = [float(EPOCH + 86_400)]
-    slept: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        now[0] += seconds
-
-    limiter = RateLimiter(clock=lambda: now[0], sleep=sleep)
-    limiter.observe(
-        limiter.acquire(), status=422, times=ServerTimes(limit=10, remaining=9), sent=now[0], received=now[0]
-    )
+    time = FakeTime(EPOCH + 86_400)
+    limiter = known_limiter(10, 9, time)
     for _ in range(20):
         limiter.acquire()
-    observe_refusal(limiter, now[0], ServerTimes(limit=10, remaining=0))
-    now[0] -= 86_400
-    slept.clear()
+    observe_refusal(limiter, time.now, ServerTimes(limit=10, remaining=0))
+    time.now -= 86_400
+    time.slept.clear()
     for _ in range(5):
         limiter.acquire()
-    assert sum(slept) <= 130.0
+    assert sum(time.slept) <= 130.0
 
 
 def test_released_places_are_free_again() -> None:
-    now = float(EPOCH)
-    limiter = RateLimiter(max_share=1.0, clock=lambda: now, sleep=lambda _: pytest.fail("waited"))
-    limiter.observe(
-        limiter.acquire(), status=422, times=ServerTimes(limit=10, remaining=9), sent=now, received=now
-    )
+    time = FakeTime()
+    limiter = known_limiter(10, 9, time, max_share=1.0)
     for _ in range(100):
         limiter.release(limiter.acquire())
+    assert time.slept == []
 
 
 def test_interrupted_wait_gives_its_place_back() -> None:
-    now = float(EPOCH)
+    class Interrupted(FakeTime):
+        def sleep(self, seconds: float) -> None:
+            raise KeyboardInterrupt
 
-    def interrupt(_: float) -> None:
-        raise KeyboardInterrupt
-
-    limiter = RateLimiter(max_share=1.0, clock=lambda: now, sleep=interrupt)
-    limiter.observe(
-        limiter.acquire(), status=422, times=ServerTimes(limit=5, remaining=4), sent=now, received=now
-    )
+    limiter = known_limiter(5, 4, Interrupted(), max_share=1.0)
     for _ in range(4):
         limiter.acquire()
     for _ in range(3):
@@ -381,7 +366,7 @@ def test_interrupted_wait_gives_its_place_back() -> None:
 def test_server_clock_is_learned(skew: float) -> None:
     offset = ClockOffset()
     randomly = random.Random(1)
-    now = float(EPOCH)
+    now = EPOCH
     for _ in range(200):
         now += randomly.random()
         sent, handled, received = now, now + 0.01, now + 0.02
@@ -462,13 +447,13 @@ def test_threads_share_the_limit_fairly() -> None:
 
 def test_waiting_holds_no_lock() -> None:
     entered, leave = threading.Event(), threading.Event()
-    now = float(EPOCH)
+    now = EPOCH
 
     def sleep(_: float) -> None:
         entered.set()
         assert leave.wait(10)
 
-    limiter = RateLimiter(max_share=1.0, clock=lambda: now, sleep=sleep)
+    limiter = RateLimiter(window_s=60.0, max_share=1.0, clock=lambda: now, sleep=sleep)
     first = limiter.acquire()
     limiter.observe(first, status=422, times=ServerTimes(limit=1, remaining=0), sent=now, received=now)
     waiting = threading.Thread(target=limiter.acquire)

@@ -17,22 +17,9 @@ from dub_source.errors import (
     Unprocessable,
     UnreadableRow,
 )
+from tests.client.fake_time import FakeTime
 
 NOW = 1_795_318_790.0  # 2026-11-22 03:39:50 UTC
-
-
-class FakeTime:
-    def __init__(self) -> None:
-        self.now = NOW
-        self.slept: list[float] = []
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
 
 FAILURES: dict[str, Callable[[], RequestError]] = {
     "429": RateLimited,
