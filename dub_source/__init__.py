@@ -8,17 +8,18 @@ if TYPE_CHECKING:
     from dub_source.errors import DubError
     from dub_source.settings import Settings
     from dub_source.source import dub
-    from dub_source.walk import Certificate, Walk
+    from dub_source.walk import Certificate, Sweep, verify
 
-__all__ = ["Certificate", "DubClient", "DubError", "Settings", "Walk", "dub"]
+__all__ = ["Certificate", "DubClient", "DubError", "Settings", "Sweep", "dub", "verify"]
 
 _HOMES = {
     "Certificate": "dub_source.walk",
     "DubClient": "dub_source.client",
     "DubError": "dub_source.errors",
     "Settings": "dub_source.settings",
-    "Walk": "dub_source.walk",
+    "Sweep": "dub_source.walk",
     "dub": "dub_source.source",
+    "verify": "dub_source.walk",
 }
 
 

@@ -1,5 +1,6 @@
 """The dlt source: ``dub()`` with its resource ``customers``."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +18,9 @@ from dub_source.schema import arrow_schema, to_table
 from dub_source.selection import Selection
 from dub_source.settings import DEFAULT_BASE_URL, DEFAULT_RATE_SHARE, Settings
 from dub_source.types import Customer
-from dub_source.walk import Walk
+from dub_source.walk import Certificate, Sweep, workers_for
+
+_logger = logging.getLogger("dub_source")
 
 CUSTOMERS = "customers"
 FILTERED = "customers_filtered"
@@ -132,21 +135,39 @@ class _Reading:
         yield arrow_schema(expanded=self.expanded).empty_table()
         with DubClient(self.settings) as client:
             # One cheap request tells whether the key works and how fast it may go, before anything else.
-            client.probe()
-            walk = Walk(client, page_size=self.page_size, include_expanded_fields=self.expanded)
+            key = client.probe()
+            sweep = Sweep(
+                client,
+                page_size=self.page_size,
+                include_expanded_fields=self.expanded,
+                workers=workers_for(
+                    key.latency_s,
+                    key.limit and key.limit / self.settings.rate_window_s,
+                    most=self.settings.max_connections,
+                ),
+            )
             if self.observer is not None:
-                self.observer.expecting(walk.count())
-            for customers in self._batches(walk):
+                self.observer.expecting(sweep.expected)
+            for customers in self._batches(sweep):
                 wanted = self.selection.of(customers)
                 if wanted:
                     yield to_table(without_generated_names(client, wanted), expanded=self.expanded)
-            if self.observer is not None and walk.certificate is not None:
-                self.observer.ended(walk.certificate, client.stats)
+            if sweep.certificate is not None:
+                self._report(sweep.certificate, client)
 
-    def _batches(self, walk: Walk) -> Iterator[list[Customer]]:
+    def _report(self, certificate: Certificate, client: DubClient) -> None:
+        if self.observer is not None:
+            self.observer.ended(certificate, client.stats)
+        elif not certificate.complete:
+            neighbours = ", ".join(certificate.neighbours)
+            _logger.warning(
+                "The customers are %s. In the order of ids they stand next to: %s", certificate, neighbours
+            )
+
+    def _batches(self, sweep: Sweep) -> Iterator[list[Customer]]:
         batch: list[Customer] = []
         total = 0
-        for page in walk:
+        for page in sweep:
             batch.extend(page.customers)
             total += len(page.customers)
             if self.observer is not None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from dub_source.client import DubClient
+from dub_source.client import DubClient, SortOrder
 from dub_source.errors import UnreadableRow
 from dub_source.types import Page
-from dub_source.walk.line import DIRECTIONS, Direction
 
+_DIRECTIONS: tuple[SortOrder, ...] = ("desc", "asc")
 _LAST_PAGE = 1_000
 """Dub refuses offset pages beyond this one."""
 _SIZES = (100, 10, 1)
@@ -26,7 +26,7 @@ def readable_pages(client: DubClient, *, include_expanded_fields: bool) -> Itera
     Yields:
         Pages, read as late as possible, so that a caller that stops early pays little.
     """
-    for direction in reversed(DIRECTIONS):
+    for direction in _DIRECTIONS:
         for page in range(1, _LAST_PAGE + 1):
             ended = True
             for window in _window(client, direction, page, 0, include_expanded_fields):
@@ -38,7 +38,7 @@ def readable_pages(client: DubClient, *, include_expanded_fields: bool) -> Itera
 
 
 def _window(
-    client: DubClient, direction: Direction, page: int, level: int, expanded: bool
+    client: DubClient, direction: SortOrder, page: int, level: int, expanded: bool
 ) -> Iterator[Page | None]:
     """The readable parts of a page of ``_SIZES[level]`` rows, with None for an unreadable row."""
     if page > _LAST_PAGE:
