@@ -1,25 +1,25 @@
 """From customers as they stand on the wire to Arrow tables with fixed column types.
 
 Known fields have the types of :data:`COLUMNS` whatever a batch holds (a column of nulls included).
-Fields that Dub adds later become columns by themselves: snake_case names, objects flattened with ``__``,
-lists as JSON text.
+A field that Dub adds later becomes a text column by itself, whatever it holds: texts as they are, all else as
+JSON (see :mod:`dub_source.unknown_fields`).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-import orjson
 import pyarrow as pa
 
 from dub_source.errors import UnknownFormat
 from dub_source.types import Customer
+from dub_source.unknown_fields import Path, json_text, unknown_columns
 
 _TEXT = pa.string()
 _CENTS = pa.int64()
 _COUNT = pa.int64()
 _MOMENT = pa.timestamp("us", tz="UTC")
 
-_Known: TypeAlias = dict[tuple[str, ...], tuple[str, pa.DataType]]
+_Known: TypeAlias = dict[Path, tuple[str, pa.DataType]]
 
 COLUMNS: _Known = {
     ("id",): ("id", _TEXT),
@@ -59,7 +59,12 @@ EXPANDED_COLUMNS: _Known = {
 }
 """The same for what ``includeExpandedFields`` adds."""
 
-_LARGEST = 2**63 - 1
+_NAMES = {path: name for path, (name, _) in (COLUMNS | EXPANDED_COLUMNS).items()}
+_PARENTS = sorted({path[0] for path in EXPANDED_COLUMNS if len(path) > 1})
+
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_LARGEST_ROUNDED = 9_223_372_036_854_776_000
+"""What JavaScript prints for 2^63, the double next to it."""
 
 
 def arrow_schema(*, expanded: bool) -> pa.Schema:
@@ -77,7 +82,8 @@ def to_table(customers: Sequence[Customer], *, expanded: bool) -> pa.Table:
         expanded: whether the columns of link, partner and discount are part of the table.
 
     Returns:
-        The columns of :func:`arrow_schema`, then one for each unknown field that has a value.
+        The columns of :func:`arrow_schema`, then text columns for unknown fields that have a value. Not
+        expanded, the known fields of the expanded form are left out even if Dub sends them.
 
     Raises:
         UnknownFormat: if a number or a date cannot be read as one; names the column, not the value.
@@ -89,7 +95,7 @@ def to_table(customers: Sequence[Customer], *, expanded: bool) -> pa.Table:
     except (pa.ArrowException, UnknownFormat, TypeError, OverflowError, ValueError):
         # Some value has another JSON type than usual (12.0 for 12, a number for a text).
         table = _read([_coerced(customer, known) for customer in customers], known)
-    for name, column in _unknown_columns(customers, known).items():
+    for name, column in unknown_columns(customers, _NAMES, _PARENTS if expanded else ()).items():
         table = table.append_column(name, column)
     return table
 
@@ -175,55 +181,16 @@ def _value(value: Any, name: str, kind: pa.DataType) -> Any:
     if value is None:
         return None
     if kind in (_TEXT, _MOMENT):
-        return value if isinstance(value, str) else orjson.dumps(value).decode()
+        return value if isinstance(value, str) else json_text(value)
     if isinstance(value, bool):
         raise _not_of_its_type(name, kind)
     try:
         number = float(value)
         if not pa.types.is_integer(kind):
             return number
-        # Dub computes in doubles, so the largest amounts come rounded up beyond 64 bits.
-        if isinstance(value, int) or number.is_integer():
-            return max(-_LARGEST, min(_LARGEST, int(value)))
+        # Dub computes in doubles, so the largest amounts come rounded up beyond 64 bits. More is wrong.
+        if (isinstance(value, int) or number.is_integer()) and abs(int(value)) <= _LARGEST_ROUNDED:
+            return max(_SMALLEST, min(_LARGEST, int(value)))
     except (TypeError, ValueError, OverflowError):
         pass
     raise _not_of_its_type(name, kind)
-
-
-def _unknown_columns(customers: Sequence[Customer], known: _Known) -> dict[str, pa.Array]:
-    """Columns for the fields that this version does not know."""
-    parents = {path[0] for path in known if len(path) > 1}
-    top = {path[0] for path in known}
-    columns: dict[str, pa.Array] = {}
-    for name in sorted(set().union(*customers) - top):
-        columns |= _inferred(name, [customer.get(name) for customer in customers])
-    for parent in sorted(parents):
-        objects = [customer.get(parent) for customer in customers]
-        names = set().union(*(each for each in objects if isinstance(each, Mapping)))
-        for name in sorted(names - {path[1] for path in known if path[0] == parent}):
-            values = [each.get(name) if isinstance(each, Mapping) else None for each in objects]
-            columns |= _inferred(f"{parent}__{name}", values)
-    return columns
-
-
-def _inferred(name: str, values: list[Any]) -> dict[str, pa.Array]:
-    """A column (for objects: several) of a type that stays the same whatever later batches hold."""
-    present = [value for value in values if value is not None]
-    if not present:
-        return {}
-    if all(isinstance(value, Mapping) for value in present):
-        names = sorted(set().union(*present))
-        parts = (
-            _inferred(f"{name}__{each}", [value.get(each) if value else None for value in values])
-            for each in names
-        )
-        return {column: array for part in parts for column, array in part.items()}
-    if all(isinstance(value, bool) for value in present):
-        return {name: pa.array(values, type=pa.bool_())}
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
-        # Not int64 where all happen to be whole: the next batch may hold a fraction.
-        return {name: pa.array(values, type=pa.float64())}
-    texts = [
-        value if value is None or isinstance(value, str) else orjson.dumps(value).decode() for value in values
-    ]
-    return {name: pa.array(texts, type=_TEXT)}

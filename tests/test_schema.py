@@ -1,13 +1,20 @@
 """From customers on the wire to typed columns."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pytest
+from dlt.common.libs.pyarrow import get_normalized_arrow_fields_mapping
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dub_source.errors import UnknownFormat
-from dub_source.schema import arrow_schema, to_table
+from dub_source.schema import COLUMNS, EXPANDED_COLUMNS, arrow_schema, to_table
+from dub_source.unknown_fields import json_text
 
 CUSTOMER: dict[str, Any] = {
     "id": "cus_1",
@@ -110,28 +117,180 @@ def test_what_cannot_be_read_is_refused_without_its_value(changes: dict[str, Any
         assert secret not in str(caught.value)
 
 
-def test_unknown_fields_become_columns_of_a_lasting_type() -> None:
-    table = to_table(
-        [
-            CUSTOMER | {"score": 1, "vip": True, "note": "x", "tags": ["a"], "plan": {"tier": {"rank": 3}}},
-            CUSTOMER | {"id": "cus_2", "link": LINK | {"clicks": 7}, "never": None},
-        ],
-        expanded=True,
-    )
-    unknown = set(table.column_names) - set(arrow_schema(expanded=True).names)
-    assert {name: table.schema.field(name).type for name in unknown} == {
-        "score": pa.float64(),
-        "vip": pa.bool_(),
-        "note": pa.string(),
-        "tags": pa.string(),
-        "plan__tier__rank": pa.float64(),
-        "link__clicks": pa.float64(),
+def unknown(*customers: dict[str, Any], expanded: bool = True) -> dict[str, list[str | None]]:
+    """The columns that are not in the schema, with their values; all of them are text."""
+    table = to_table(list(customers), expanded=expanded)
+    names = table.column_names[len(arrow_schema(expanded=expanded)) :]
+    assert {table.schema.field(name).type for name in names} <= {pa.string()}
+    return {name: table[name].to_pylist() for name in names}
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    (
+        ("x", "x"),
+        ("", ""),
+        ("1", "1"),
+        (1, "1"),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        (1.5, "1.5"),
+        (["a", 1], '["a",1]'),
+        ([], "[]"),
+        ({"b": {"c": None}, "a": "ü"}, '{"a":"ü","b":{"c":null}}'),
+        (2**64, "18446744073709551616"),
+        (10**400, "1" + "0" * 400),
+        (float("nan"), "NaN"),
+        ({"far": 10**400, "near": [1, "ü", {}, []]}, f'{{"far":1{"0" * 400},"near":[1,"ü",{{}},[]]}}'),
+    ),
+    ids=lambda value: str(value)[:20],
+)
+def test_an_unknown_field_is_text_whatever_it_holds(value: Any, text: str) -> None:
+    assert unknown(CUSTOMER | {"newField": value}) == {"new_field": [text]}
+    assert unknown(CUSTOMER | {"link": LINK | {"newField": value}}) == {"link__new_field": [text]}
+
+
+def test_an_unknown_field_without_a_value_is_no_column() -> None:
+    assert unknown(CUSTOMER | {"never": None, "otherNever": None, "NEVER": None}) == {}
+
+
+def test_the_values_of_unknown_fields_stay_in_their_rows() -> None:
+    assert unknown(
+        CUSTOMER | {"score": 1, "tags": ["a"], "SaleAmount": 5},
+        CUSTOMER | {"id": "cus_2", "link": LINK | {"clicks": 7}, "never": None},
+        CUSTOMER | {"id": "cus_3", "score": "high", "link": LINK | {"Id": "x"}},
+    ) == {
+        "score": ["1", None, "high"],
+        "tags": ['["a"]', None, None],
+        "link__clicks": [None, "7", None],
+        "other_fields": ['{"SaleAmount":5}', None, '{"link":{"Id":"x"}}'],
     }
-    assert table["tags"].to_pylist() == ['["a"]', None]
-    assert table["link__clicks"].to_pylist() == [None, 7.0]
-    assert table["plan__tier__rank"].to_pylist() == [3.0, None]
 
 
-def test_unknown_fields_of_several_types_become_text() -> None:
-    table = to_table([CUSTOMER | {"odd": 1}, CUSTOMER | {"odd": "one"}], expanded=False)
-    assert table["odd"].to_pylist() == ["1", "one"]
+def nested(levels: int) -> Any:
+    value: Any = "deep"
+    for level in range(levels):
+        value = [value] if level % 2 else {"x": value}
+    return value
+
+
+@pytest.mark.parametrize("levels", (1, 253, 254, 255, 1_000, 1_023))
+def test_depth_is_no_trouble(levels: int) -> None:
+    """1,024 is as deep as an answer can be."""
+    (text,) = unknown(CUSTOMER | {"newField": nested(levels)})["new_field"]
+    assert text is not None
+    assert (
+        orjson.loads(text) == nested(levels) if levels < 300 else text.count("[") + text.count("{") == levels
+    )
+    assert row(name=nested(levels))["name"] == text
+    (rest,) = unknown(CUSTOMER | {"ID": nested(levels)})["other_fields"]
+    assert rest == f'{{"ID":{text}}}'
+
+
+OF_KNOWN_FIELDS = "sale_amount external_id SaleAmount ID Id PROGRAM_ID ProgramID created.at external-id"
+OF_OTHERS = (
+    "_dlt _dlt_id _dltLoadId __dlt_id _x 2fa otherFields other_fields deletedAt observed_at ctid xmin rowid"
+)
+OF_NOTHING = ["", " ", "!!!", "_", "ß", "李雷", " id ", "created at", "n" * 64]
+
+
+@pytest.mark.parametrize("name", (*OF_KNOWN_FIELDS.split(), *OF_OTHERS.split(), *OF_NOTHING))
+def test_a_name_that_cannot_be_a_column_is_kept_with_its_value(name: str) -> None:
+    assert unknown(CUSTOMER | {name: "kept"}) == {"other_fields": [orjson.dumps({name: "kept"}).decode()]}
+
+
+@pytest.mark.parametrize("name", ("link__id", "linkID", "link_id"))
+def test_names_that_only_look_like_those_of_known_columns_become_columns(name: str) -> None:
+    """dlt has no "__" within a name, so none is the id of the link."""
+    assert unknown(CUSTOMER | {name: "x", "link": LINK}) == {"link_id": ["x"]}
+
+
+@pytest.mark.parametrize("names", (("newField", "new_field"), ("NEWFIELD", "newfield"), ("a b", "a.b")))
+def test_of_two_fields_with_one_name_the_second_is_kept_with_the_rest(names: tuple[str, str]) -> None:
+    first, second = sorted(names)
+    columns = unknown(
+        CUSTOMER | {second: 2, first: 1},
+        CUSTOMER | {second: 2},
+        CUSTOMER | {second: 2, first: None},
+        CUSTOMER | {first: 1},
+    )
+    assert sorted(columns.values(), key=str) == [
+        ["1", "2", "2", "1"],
+        [f'{{"{second}":2}}', None, None, None],
+    ]
+    assert "other_fields" in columns
+
+
+def test_fields_of_known_objects_that_cannot_be_columns_are_kept_in_their_place() -> None:
+    link = LINK | {"Id": 1, "": 2, "short_link": 3, "_dlt_id": 4, "n" * 60: 5}
+    (rest,) = unknown(CUSTOMER | {"link": link, "Id": 6})["other_fields"]
+    assert orjson.loads(str(rest)) == {
+        "Id": 6,
+        "link": {"Id": 1, "": 2, "short_link": 3, "_dlt_id": 4, "n" * 60: 5},
+    }
+
+
+@pytest.mark.parametrize("value", ("gone", 5, True, ["x"]))
+def test_what_stands_in_the_place_of_a_known_object_is_kept(value: object) -> None:
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    assert unknown(CUSTOMER | {"link": value}, CUSTOMER | {"link": LINK}) == {"link": [text, None]}
+
+
+def test_without_expanded_fields_they_are_left_out_even_if_they_come() -> None:
+    """As text they would have another type than in a load with them."""
+    expanded = {"link": LINK | {"x": 1}, "programId": "p", "discount": {"amount": 5}, "partner": "p"}
+    assert unknown(CUSTOMER | expanded, expanded=False) == {}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+NAMES = (
+    st.text(alphabet="idIDnaNA_ .-2é", max_size=8) | st.text(max_size=70) | st.sampled_from(list(CUSTOMER))
+)
+
+
+@settings(deadline=None)
+@given(fields=st.dictionaries(NAMES, JSON, max_size=6), link=st.dictionaries(NAMES, JSON, max_size=6))
+def test_nothing_is_lost_and_dlt_leaves_every_name_as_it_is(
+    fields: dict[str, Any], link: dict[str, Any]
+) -> None:
+    known = {path[0] for path in COLUMNS | EXPANDED_COLUMNS}
+    fields = {name: value for name, value in fields.items() if name not in known}
+    link = {name: value for name, value in link.items() if name not in LINK}
+    table = to_table([CUSTOMER | fields | {"link": LINK | link}], expanded=True)
+    names = table.column_names
+    assert len({name.casefold() for name in names}) == len(names)
+    assert get_normalized_arrow_fields_mapping(table.schema, NamingConvention(63)) == {
+        each: each for each in names
+    }
+    [values] = table.select(names[len(arrow_schema(expanded=True)) :]).to_pylist()
+    rest = json.loads(values.pop("other_fields", None) or "{}")
+    left = [*rest.pop("link", {}).values(), *rest.values()]
+    present = [value for value in [*fields.values(), *link.values()] if value is not None]
+    assert len(present) == len(values) + len(left)
+    texts = [value if isinstance(value, str) else json_text(value) for value in present]
+    kept = [value if isinstance(value, str) else json_text(value) for value in left]
+    assert sorted(texts) == sorted([*values.values(), *kept])
+
+
+@given(name=st.from_regex("new[A-Z][a-zA-Z0-9]{0,30}", fullmatch=True))
+def test_names_in_the_style_of_dub_become_columns_as_dlt_names_them(name: str) -> None:
+    assert unknown(CUSTOMER | {name: 1}) == {NamingConvention().normalize_identifier(name): ["1"]}
+
+
+@pytest.mark.parametrize("sign", (1, -1))
+@pytest.mark.parametrize("amount", (2**63, 9_223_372_036_854_776_000, float(2**63)))
+def test_amounts_within_the_rounding_of_doubles_become_the_largest(amount: float, sign: int) -> None:
+    assert row(saleAmount=sign * amount)["sale_amount"] == (2**63 - 1 if sign > 0 else -(2**63))
+
+
+@pytest.mark.parametrize("sign", (1, -1))
+@pytest.mark.parametrize("amount", (1e30, 2**63 + 2048, 9_223_372_036_854_776_001, 2**64, 10**400))
+def test_larger_amounts_are_wrong_and_not_made_smaller(amount: float, sign: int) -> None:
+    for value in (sign * amount, str(sign * amount)):
+        with pytest.raises(UnknownFormat, match="sale_amount"):
+            row(saleAmount=value)
