@@ -5,61 +5,73 @@ Stored as it came, it would look like a change in every run. So the names of cus
 read again: a name that changes from read to read is made up, and None is its value.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Sequence
 
+from dub_source.by_id import IDS_PER_REQUEST, ById
 from dub_source.client import DubClient
-from dub_source.errors import CustomerNotFound, UnreadableRow
 from dub_source.types import Customer
 
-_IDS_PER_REQUEST = 100
-_READS = 3
+MOST_ALONE = 1_000
+"""Customers whose names are read again one by one in a run: two minutes at a Business plan's rate limit."""
+
+_READINGS_AGAIN = 2
 """Two equal readings in a row settle a name; nobody is renamed twice within a second."""
 
+_logger = logging.getLogger("dub_source")
 
-def without_generated_names(client: DubClient, customers: Sequence[Customer]) -> list[Customer]:
-    """The same customers, with name None where Dub made it up.
 
-    Costs one request per 100 customers without an email, and a second one for those whose name changed;
-    one for each of the 100 if one of them is unreadable.
+class GeneratedNames:
+    """Tells the names that Dub makes up, for the length of one run.
 
-    Args:
-        client: where to read again.
-        customers: plain or expanded, as read; not changed.
-
-    Returns:
-        All customers, in the same order.
+    Costs one request per 100 customers without an email, and a second one for those whose name changed. Where
+    Dub does not answer requests for several ids, it is one or two requests for each such customer; so this
+    is done for the first ``most_alone`` of a run only. The others keep the name that was read, and a warning
+    is logged.
     """
-    doubtful = {each["id"]: each.get("name") for each in customers if not each.get("email")}
-    for _ in range(1, _READS):
-        again = _names(client, list(doubtful))
-        # Whoever is not there any more keeps the name that was read.
-        doubtful = {
-            each: again[each] for each, name in doubtful.items() if each in again and again[each] != name
-        }
-    return [each | {"name": None} if each["id"] in doubtful else each for each in customers]
 
+    def __init__(self, client: DubClient, *, most_alone: int = MOST_ALONE) -> None:
+        self._by_id = ById(client)
+        self._left = [most_alone] * _READINGS_AGAIN
+        self._warned = False
 
-def _names(client: DubClient, ids: Sequence[str]) -> dict[str, str | None]:
-    """The names of these customers now, by id; those who are gone are missing."""
-    names: dict[str, str | None] = {}
-    for start in range(0, len(ids), _IDS_PER_REQUEST):
-        for customer in _read_again(client, ids[start : start + _IDS_PER_REQUEST]):
-            names[customer["id"]] = customer.get("name")
-    return names
+    def removed_from(self, customers: Sequence[Customer]) -> list[Customer]:
+        """The same customers, with name None where Dub made it up.
 
+        Args:
+            customers: plain or expanded, as read; not changed.
 
-def _read_again(client: DubClient, ids: Sequence[str]) -> Iterator[Customer]:
-    """One request for all, or, where the undocumented ``customerIds`` does not answer so, one for each."""
-    wanted = set(ids)
-    try:
-        page = client.list(customer_ids=list(ids), page_size=_IDS_PER_REQUEST)
-    except UnreadableRow:
-        page = None
-    if page is not None and all(customer["id"] in wanted for customer in page.customers):
-        yield from page.customers
-        return
-    for customer_id in ids:
-        try:
-            yield client.get(customer_id)
-        except (CustomerNotFound, UnreadableRow):
-            continue
+        Returns:
+            All customers, in the same order.
+        """
+        doubtful = {each["id"]: each.get("name") for each in customers if not each.get("email")}
+        for reading in range(_READINGS_AGAIN):
+            now = self._names(list(doubtful), reading)
+            # Whoever is not there any more keeps the name that was read.
+            doubtful = {
+                each: now[each] for each, name in doubtful.items() if each in now and now[each] != name
+            }
+        return [each | {"name": None} if each["id"] in doubtful else each for each in customers]
+
+    def _names(self, ids: Sequence[str], reading: int) -> dict[str, str | None]:
+        """The names now, by id, of those who can be read and, where it is one by one, may be."""
+        names: dict[str, str | None] = {}
+        for start in range(0, len(ids), IDS_PER_REQUEST):
+            some = ids[start : start + IDS_PER_REQUEST]
+            if not self._by_id.together:
+                if len(some) > self._left[reading]:
+                    self._warn()
+                some = some[: self._left[reading]]
+            for again in self._by_id.read(some):
+                names |= {customer["id"]: customer.get("name") for customer in again.page.customers}
+            if not self._by_id.together:
+                self._left[reading] = max(0, self._left[reading] - len(some))
+        return names
+
+    def _warn(self) -> None:
+        if not self._warned:
+            _logger.warning(
+                "Dub does not show several customers by their ids at once, so not all names of customers "
+                "without an email were read twice: some may be names that Dub makes up anew for every load."
+            )
+        self._warned = True

@@ -1,6 +1,7 @@
 """The dlt source: ``dub()`` with its resource ``customers``."""
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -8,11 +9,13 @@ from typing import Literal
 import dlt
 import pyarrow as pa
 from dlt.common.configuration import with_config
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+from dlt.common.typing import TSecretStrValue
 from dlt.extract.resource import DltResource
 
 from dub_source.client import DubClient
 from dub_source.errors import SettingsError
-from dub_source.generated_names import without_generated_names
+from dub_source.generated_names import GeneratedNames
 from dub_source.observer import Observer
 from dub_source.schema import arrow_schema, to_table
 from dub_source.selection import Selection
@@ -49,8 +52,8 @@ def dub(
     country: str | None = None,
     link_id: str | None = None,
     partner_id: str | None = None,
-    email: str | None = None,
-    external_id: str | None = None,
+    email: TSecretStrValue | None = None,  # secret: dlt keeps other values in a file about each run
+    external_id: TSecretStrValue | None = None,
     table_name: str | None = None,
     merge_strategy: str = "upsert",
     observer: Observer | None = None,
@@ -75,7 +78,7 @@ def dub(
         partner_id: only customers of this partner.
         email: only customers with this email address.
         external_id: only the customer with this external id.
-        table_name: load into this table instead.
+        table_name: load into this table instead; lower-case letters, digits and underscores.
         merge_strategy: dlt's strategy; ``delete-insert`` is for destinations without ``upsert``.
         observer: is told how the load gets on.
 
@@ -83,7 +86,8 @@ def dub(
         The resource ``customers``: merged on ``id``, with the columns of :mod:`dub_source.schema`.
 
     Raises:
-        SettingsError: if an argument is missing or cannot be used.
+        SettingsError: if an argument is missing or cannot be used; that includes a filter that matches nobody
+            for sure, such as an empty text.
     """
     if merge_strategy not in ("upsert", "delete-insert"):
         raise SettingsError("The merge_strategy must be upsert or delete-insert.")
@@ -108,7 +112,7 @@ def dub(
     return dlt.resource(
         customers,
         name=CUSTOMERS,
-        table_name=table_name or (FILTERED if selection else CUSTOMERS),
+        table_name=_checked_table_name(table_name, filtered=bool(selection)),
         primary_key="id",
         write_disposition={"disposition": "merge", "strategy": strategy},
     )
@@ -118,6 +122,27 @@ def _checked_page_size(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100:
         raise SettingsError("The page_size must be a whole number from 1 to 100.")
     return value
+
+
+def _checked_table_name(name: object, *, filtered: bool) -> str:
+    if name is None:
+        return FILTERED if filtered else CUSTOMERS
+    if (
+        not isinstance(name, str)
+        or not re.fullmatch("[a-z_][a-z0-9_]{0,62}", name)
+        or name.startswith("_dlt")
+        or NamingConvention().normalize_tables_path(name) != name
+    ):
+        raise SettingsError(
+            "The table_name must be a name that dlt leaves as it is: up to 63 lower-case letters, digits and "
+            "underscores, not beginning with a digit or _dlt, not ending with an underscore."
+        )
+    if filtered and name == CUSTOMERS:
+        raise SettingsError(
+            "The table_name of a load with a filter must not be customers, which is the table of everybody: "
+            "choose another name, or leave it out."
+        )
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +173,11 @@ class _Reading:
             )
             if self.observer is not None:
                 self.observer.expecting(sweep.expected)
+            names = GeneratedNames(client)
             for customers in self._batches(sweep):
                 wanted = self.selection.of(customers)
                 if wanted:
-                    yield to_table(without_generated_names(client, wanted), expanded=self.expanded)
+                    yield to_table(names.removed_from(wanted), expanded=self.expanded)
             if sweep.certificate is not None:
                 self._report(sweep.certificate, client)
 

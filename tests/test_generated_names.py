@@ -1,12 +1,13 @@
 """Names that Dub makes up are told from real ones."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
 
 from dub_source.client import DubClient
-from dub_source.generated_names import without_generated_names
-from dub_source.sandbox import Customer, Dataset, Sandbox
+from dub_source.generated_names import GeneratedNames
+from dub_source.sandbox import Customer, Dataset, Fault, Sandbox
 from dub_source.sandbox.generate import WORKSPACE_ID, generate
 from dub_source.settings import Settings
 from tests.conftest import StartSandbox
@@ -48,7 +49,7 @@ EXPECTED = {
 def settled(client: DubClient) -> dict[str, str | None]:
     customers = client.list().customers
     before = [dict(each) for each in customers]
-    result = {each["id"]: each["name"] for each in without_generated_names(client, customers)}
+    result = {each["id"]: each["name"] for each in GeneratedNames(client).removed_from(customers)}
     assert customers == before
     return result
 
@@ -87,21 +88,21 @@ def test_whoever_is_renamed_meanwhile_has_the_new_name_or_the_old(
 ) -> None:
     customers = client.list().customers
     sandbox.change("cus_named", name="New Name")
-    names = {each["id"]: each["name"] for each in without_generated_names(client, customers)}
+    names = {each["id"]: each["name"] for each in GeneratedNames(client).removed_from(customers)}
     assert names == EXPECTED
 
 
 def test_whoever_is_deleted_meanwhile_keeps_what_was_read(client: DubClient, sandbox: Sandbox) -> None:
     customers = client.list().customers
     sandbox.delete("cus_named")
-    names = {each["id"]: each["name"] for each in without_generated_names(client, customers)}
+    names = {each["id"]: each["name"] for each in GeneratedNames(client).removed_from(customers)}
     assert names == EXPECTED
 
 
 def test_an_unreadable_customer_among_them_spoils_nobody_else(client: DubClient, sandbox: Sandbox) -> None:
     customers = client.list().customers
     sandbox.change("cus_blank", external_id=None)
-    names = {each["id"]: each["name"] for each in without_generated_names(client, customers)}
+    names = {each["id"]: each["name"] for each in GeneratedNames(client).removed_from(customers)}
     assert names["cus_random"] is None
     assert names["cus_named"] == "Quiet Amber Otter"
 
@@ -110,4 +111,54 @@ def test_trouble_on_the_way_is_not_swallowed(client: DubClient, sandbox: Sandbox
     customers = client.list().customers
     sandbox.revoke(sandbox.key())
     with pytest.raises(Exception, match="key"):
-        without_generated_names(client, customers)
+        GeneratedNames(client).removed_from(customers)
+
+
+@pytest.mark.parametrize("status", (400, 404, 409, 413, 414, 422))
+def test_where_customer_ids_is_refused_they_are_read_one_by_one_for_the_rest_of_the_run(
+    client: DubClient, sandbox: Sandbox, status: int
+) -> None:
+    customers = client.list().customers
+    sandbox.inject(Fault("status", containing="customerIds", status=status, times=99))
+    sandbox.forget_requests()
+    names = GeneratedNames(client)
+    for _ in range(3):
+        assert {each["id"]: each["name"] for each in names.removed_from(customers)} == EXPECTED
+    asked = [request for request in sandbox.requests if "customerIds" in request.query]
+    assert len(asked) == 1
+    assert len(sandbox.requests) == 1 + 3 * (3 + 2), "three customers have no email, two of them no name"
+
+
+def test_one_by_one_they_are_read_up_to_a_bound_and_a_warning_tells(
+    client: DubClient, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.inject(Fault("status", containing="customerIds", status=400, times=99))
+    customers = client.list().customers
+    names = GeneratedNames(client, most_alone=4)
+    with caplog.at_level(logging.WARNING):
+        assert {each["id"]: each["name"] for each in names.removed_from(customers)} == EXPECTED
+        assert not caplog.records
+        sandbox.forget_requests()
+        nameless = [each for each in customers if each["id"] in ("cus_random", "cus_blank")]
+        first, second = nameless
+        assert names.removed_from(nameless) == [first | {"name": None}, second], (
+            "one was left to be asked for"
+        )
+        assert names.removed_from(nameless) == nameless, "none was left"
+    assert len(sandbox.requests) == 2
+    assert len(caplog.records) == 1
+    assert not [text for text in ("cus_", first["name"], second["name"]) if text in caplog.text]
+
+
+def test_a_hundred_customers_cost_one_request(start_sandbox: StartSandbox) -> None:
+    empty = generate(0)
+    rows = [
+        Customer(f"cus_{number:03}", WORKSPACE_ID, f"external_{number}", number, name=f"Name {number}")
+        for number in range(250)
+    ]
+    sandbox = start_sandbox(Dataset(empty.workspaces, empty.tokens, empty.roles, customers=rows))
+    with DubClient(Settings(api_key=sandbox.key(), base_url=sandbox.url)) as client:
+        customers = [each for page in (1, 2, 3) for each in client.list(page=page).customers]
+        sandbox.forget_requests()
+        assert GeneratedNames(client).removed_from(customers) == customers
+    assert len(sandbox.requests) == 3

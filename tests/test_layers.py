@@ -13,6 +13,7 @@ LAYERS = [
     {"destinations", "failures", "source"},
     {"observer"},
     {"schema", "generated_names", "selection", "walk"},
+    {"by_id", "unknown_fields"},
     {"client"},
     {"settings"},
     {"errors", "types"},

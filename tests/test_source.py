@@ -1,17 +1,24 @@
 """``dub()`` as anybody's script uses it: plain dlt, configuration from dlt's places."""
 
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
 import dlt
 import duckdb
+import orjson
 import pytest
+from dlt.common.runtime.run_context import switch_context
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dub_source import dub
 from dub_source.errors import DubError, SettingsError
 from dub_source.observer import Observer
 from dub_source.sandbox import Fault, Sandbox
+from dub_source.sandbox.model import Customer
+from dub_source.sandbox.store import Store
 from dub_source.types import ClientStats
 from dub_source.walk import Certificate
 from tests.conftest import StartSandbox
@@ -51,6 +58,22 @@ def rows(tmp_path: Path) -> Rows:
     return Rows(tmp_path / "rows.duckdb")
 
 
+@contextmanager
+def project(parent: Path, secrets: str = "", config: str = "") -> Iterator[None]:
+    """A folder with configuration files of dlt, to be in for a while."""
+    folder = parent / "project" / ".dlt"
+    folder.mkdir(parents=True)
+    (folder / "secrets.toml").write_text(secrets)
+    (folder / "config.toml").write_text(config)
+    before = Path.cwd()
+    with chdir(folder.parent):
+        switch_context(str(folder.parent))
+        try:
+            yield
+        finally:
+            switch_context(str(before))
+
+
 def test_one_line_and_configuration_from_the_environment(
     sandbox: Sandbox, pipeline: dlt.Pipeline, rows: Rows
 ) -> None:
@@ -64,18 +87,9 @@ def test_key_and_address_from_dlt_files(
 ) -> None:
     monkeypatch.delenv("SOURCES__DUB__API_KEY")
     monkeypatch.delenv("SOURCES__DUB__BASE_URL")
-    folder = tmp_path / "project" / ".dlt"
-    folder.mkdir(parents=True)
-    (folder / "secrets.toml").write_text(f'[sources.dub]\napi_key = "{sandbox.key()}"\n')
-    (folder / "config.toml").write_text(f'[sources.dub]\nbase_url = "{sandbox.url}"\npage_size = 50\n')
-    monkeypatch.chdir(folder.parent)
-    from dlt.common.runtime.run_context import switch_context
-
-    switch_context(str(folder.parent))
-    try:
+    secrets = f'[sources.dub]\napi_key = "{sandbox.key()}"\n'
+    with project(tmp_path, secrets, f'[sources.dub]\nbase_url = "{sandbox.url}"\npage_size = 50\n'):
         pipeline.run(dub())
-    finally:
-        switch_context(".")
     assert rows.execute("SELECT count(*) FROM dub.customers") == [(300,)]
     assert any("pageSize=50" in request.query for request in sandbox.requests)
 
@@ -104,8 +118,6 @@ def test_a_new_field_of_dub_becomes_a_column(
     sandbox: Sandbox, pipeline: dlt.Pipeline, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.run(dub())
-    from dub_source.sandbox.model import Customer
-
     as_json = Customer.as_json
     monkeypatch.setattr(
         Customer,
@@ -115,7 +127,7 @@ def test_a_new_field_of_dub_becomes_a_column(
     for customer_id in sandbox.ids():
         sandbox.change(customer_id)
     pipeline.run(dub())
-    assert rows.execute("SELECT DISTINCT lifetime_value, labels FROM dub.customers") == [(12.5, '["a"]')]
+    assert rows.execute("SELECT DISTINCT lifetime_value, labels FROM dub.customers") == [("12.5", '["a"]')]
 
 
 @pytest.mark.parametrize(
@@ -212,3 +224,220 @@ def test_the_observer_is_told(sandbox: Sandbox, pipeline: dlt.Pipeline) -> None:
     assert notes.end is not None
     assert notes.end[0].rows == 300
     assert notes.end[1].requests == len(sandbox.requests)
+
+
+_RENDER_ONE = Store.render_one
+
+
+def send_more(monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]) -> None:
+    """From now on every customer has these fields, too."""
+
+    def render_one(store: Store, row: Customer, *, expanded: bool) -> bytes:
+        customer = orjson.loads(_RENDER_ONE(store, row, expanded=expanded))
+        for name, value in more.items():
+            inside = name in ("link", "discount")
+            customer[name] = customer.get(name, {}) | value if inside else value
+        return orjson.dumps(customer)
+
+    def render(store: Store, rows: Sequence[Customer], *, expanded: bool) -> bytes:
+        return b"[" + b",".join(render_one(store, row, expanded=expanded) for row in rows) + b"]"
+
+    monkeypatch.setattr(Store, "render_one", render_one)
+    monkeypatch.setattr(Store, "render", render)
+
+
+@pytest.mark.parametrize("strategy", ("upsert", "delete-insert"))
+def test_an_unknown_field_that_changes_its_type_blocks_no_load(
+    sandbox: Sandbox,
+    pipeline: dlt.Pipeline,
+    rows: Rows,
+    monkeypatch: pytest.MonkeyPatch,
+    strategy: str,
+) -> None:
+    for value, text in ((True, "true"), ("x", "x"), (1, "1"), (1.5, "1.5"), ({"a": [1]}, '{"a":[1]}')):
+        send_more(monkeypatch, {"newField": value, "link": {"newField": value}})
+        pipeline.run(dub(merge_strategy=strategy))
+        found = rows.execute("SELECT DISTINCT new_field, link__new_field FROM dub.customers")
+        assert found == [(text, text)]
+
+
+def test_names_that_collide_block_no_load_and_lose_nothing(
+    sandbox: Sandbox, pipeline: dlt.Pipeline, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.run(dub())
+    before = rows.execute("SELECT id, external_id, sale_amount, link__domain FROM dub.customers ORDER BY id")
+    collisions: tuple[dict[str, Any], ...] = (
+        {
+            "sale_amount": 1,
+            "ID": 2,
+            "newField": 3,
+            "new_field": 4,
+            "link": {"Domain": 5},
+            "link__id": 6,
+            "": 7,
+        },
+        {
+            "SaleAmount": "a",
+            "Id": "b",
+            "new_field": True,
+            "NewField": [1],
+            "_dlt_id": "c",
+            "_dlt_load_id": "d",
+        },
+        {
+            "external_id": {},
+            "n" * 300: 1,
+            "xmin": 2,
+            "select": 3,
+            "order": 4,
+            "rowid": 5,
+            "new field": 6,
+            "!!!": 7,
+        },
+        {"other_fields": "a", "otherFields": "b", "newfield": 1, "NEWFIELD": 2, "link": {"short_link": 3}},
+    )
+    expected = (
+        {"sale_amount": 1, "ID": 2, "new_field": 4, "link": {"Domain": 5}, "": 7},
+        {"SaleAmount": "a", "Id": "b", "new_field": True, "_dlt_id": "c", "_dlt_load_id": "d"},
+        {"external_id": {}, "n" * 300: 1, "xmin": 2, "rowid": 5, "!!!": 7},
+        {"other_fields": "a", "otherFields": "b", "newfield": 1, "link": {"short_link": 3}},
+    )
+    new_fields = ("3", "[1]", "6", None)
+    for more, rest, new_field in zip(collisions, expected, new_fields, strict=True):
+        send_more(monkeypatch, more)
+        pipeline.run(dub())
+        [(text, other)] = rows.execute("SELECT DISTINCT new_field, other_fields FROM dub.customers")
+        assert (text, json.loads(other)) == (new_field, rest)
+        columns = "id, external_id, sale_amount, link__domain"
+        assert rows.execute(f"SELECT {columns} FROM dub.customers ORDER BY id") == before
+    assert rows.execute("SELECT DISTINCT newfield, link_id FROM dub.customers") == [("2", None)]
+    names = rows.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema || table_name = 'dubcustomers'"
+    )
+    assert not [name for (name,) in names if name.startswith("_") or len(name) > 63]
+
+
+def test_with_and_without_expanded_fields_the_columns_have_one_type(
+    sandbox: Sandbox, pipeline: dlt.Pipeline, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_more(monkeypatch, {"discount": {"amount": 12.5, "maxDuration": 3}})
+    pipeline.run(dub(include_expanded_fields=False))
+    pipeline.run(dub())
+    found = rows.execute(
+        "SELECT DISTINCT discount__amount, typeof(discount__max_duration) FROM dub.customers"
+    )
+    assert found == [(12.5, "BIGINT")]
+
+
+FILTERS = ("country", "link_id", "partner_id", "email", "external_id")
+IMPOSSIBLE = {
+    "country": ("", " ", "5", "[]", "{}", '["US"]', "US "),
+    "link_id": ("", " ", "5", "[]", "link 1"),
+    "partner_id": ("", "7", "{}"),
+    "email": ("", "@", "ada", "[]", '["a@example.com"]'),
+    "external_id": ("", "  ", "[]", '["u"]'),
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("value", ("", " ", [], ["a@b"], 5, 0, True, {}))
+def test_a_filter_that_matches_nobody_is_refused(sandbox: Sandbox, name: str, value: Any) -> None:
+    with pytest.raises(SettingsError, match=f"filter {name} "):
+        dub(**{name: value})
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("name, value", [(name, value) for name in FILTERS for value in IMPOSSIBLE[name]])
+def test_so_it_is_from_the_environment(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"SOURCES__DUB__{name.upper()}", value)
+    with pytest.raises(SettingsError, match=f"filter {name} ") as caught:
+        dub()
+    assert not value.strip() or value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name, value", (("country", '""'), ("country", "[]"), ("email", '""'), ("link_id", "5"))
+)
+def test_so_it_is_from_a_file(sandbox: Sandbox, tmp_path: Path, name: str, value: str) -> None:
+    with (
+        project(tmp_path, secrets=f"[sources.dub]\n{name} = {value}\n"),
+        pytest.raises(SettingsError, match=f"filter {name} "),
+    ):
+        dub()
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    (
+        ("country", "Côte d'Ivoire"),
+        ("link_id", "clx0123456789"),
+        ("email", "ada+x@exämple.com"),
+        ("external_id", "5"),
+        ("external_id", "{6F9619FF-8B86}"),
+        ("external_id", " u "),
+    ),
+)
+def test_whatever_may_match_somebody_is_accepted(sandbox: Sandbox, name: str, value: str) -> None:
+    assert dub(**{name: value}).resources["customers"].table_name == "customers_filtered"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name",
+    (
+        "",
+        " ",
+        "Customers",
+        "my-table",
+        "a.b",
+        "ends_",
+        "___a",
+        "_dlt_loads",
+        "_dlt",
+        "2024",
+        "größe",
+        "a" * 64,
+        5,
+        [],
+    ),
+)
+def test_a_table_name_that_dlt_would_change_is_refused(sandbox: Sandbox, name: Any) -> None:
+    with pytest.raises(SettingsError, match="table_name"):
+        dub(table_name=name)
+
+
+@pytest.mark.parametrize("name", ("a", "_a", "dub__customers", "customers_2", "a" * 63))
+def test_a_table_name_that_dlt_keeps_is_accepted(sandbox: Sandbox, pipeline: dlt.Pipeline, name: str) -> None:
+    pipeline.run(dub(table_name=name))
+    assert name in pipeline.default_schema.data_table_names()
+
+
+def test_a_selection_does_not_go_into_the_table_of_everybody(sandbox: Sandbox) -> None:
+    with pytest.raises(SettingsError, match=r"table_name .* must not be customers"):
+        dub(table_name="customers", country="DE")
+    assert dub(table_name="customers").resources["customers"].table_name == "customers"
+
+
+@pytest.mark.parametrize("configured", (True, False))
+def test_personal_filters_are_in_no_file_of_a_run(
+    sandbox: Sandbox,
+    pipeline: dlt.Pipeline,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    configured: bool,
+) -> None:
+    private: dict[str, Any] = {"email": "private@person.example", "external_id": "private-external-id"}
+    if configured:
+        for name, value in private.items():
+            monkeypatch.setenv(f"SOURCES__DUB__{name.upper()}", value)
+    # Nobody has them, so whatever is found comes from the configuration.
+    pipeline.run(dub(country="US") if configured else dub(country="US", **private))
+    assert pipeline.last_trace is not None
+    traced = {each.key: each.value for each in pipeline.last_trace.resolved_config_values}
+    assert "base_url" in traced
+    assert not set(private.values()) & set(traced.values())
+    files = [path for path in (tmp_path / "pipelines").rglob("*") if path.is_file()]
+    assert any(path.name == "trace.pickle" for path in files)
+    for path in files:
+        assert not [value for value in private.values() if value.encode() in path.read_bytes()], path
