@@ -49,7 +49,7 @@ class Settings:
     base_url: str = DEFAULT_BASE_URL
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
-    max_connections: int = 8
+    max_connections: int = 16
     max_rate_share: float = DEFAULT_RATE_SHARE
     rate_window_s: float = 60.0
     user_agent: str = field(default_factory=default_user_agent)
