@@ -3,6 +3,7 @@
     DubError
     ├── SettingsError            fatal       a setting is missing or wrong; nothing was sent
     ├── DestinationError         fatal       the destination does not exist, cannot merge or cannot be opened
+    │   └── AlreadyRunning       retryable   another load into the same place is under way; nothing was sent
     ├── UnknownFormat            fatal       a customer's field holds what no known version of Dub answers
     ├── InvalidArgument          rejected    a call that cannot be right (page_size 0); nothing was sent
     ├── WalkIncomplete           incomplete  a walk ended without its certificate
@@ -74,6 +75,12 @@ class SettingsError(DubError):
 
 class DestinationError(DubError):
     """The destination cannot be used. Nothing was read."""
+
+
+class AlreadyRunning(DestinationError):
+    """Another load into the same place is under way. Nothing was sent."""
+
+    kind = Kind.RETRYABLE
 
 
 class UnknownFormat(DubError):

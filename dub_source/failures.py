@@ -1,11 +1,28 @@
 """From whatever went wrong to one sentence and an exit code."""
 
+import errno
+import signal
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Self
 
-from dub_source.errors import DestinationError, DubError, Kind, SettingsError, WalkIncomplete
+from dub_source.errors import (
+    AlreadyRunning,
+    DestinationError,
+    DubError,
+    Forbidden,
+    InvalidArgument,
+    InviteExpired,
+    InvitePending,
+    RequestError,
+    SettingsError,
+    Unauthorized,
+    UnknownFormat,
+    WalkIncomplete,
+    WorkspaceNotFound,
+)
 from dub_source.settings import NO_KEY
 
 
@@ -28,6 +45,27 @@ class ExitCode(IntEnum):
     REFUSED = 4, "Dub refuses the key, its plan or its role"
     UNAVAILABLE = 5, "Dub cannot be reached, fails, or the address is not Dub's API; try again later"
     DESTINATION = 6, "the destination cannot be used"
+    RUNNING = 7, "another load into the same place is running; nothing was sent"
+    INTERRUPTED = 130, "interrupted (Ctrl-C, SIGINT); nothing is half-written"
+    TERMINATED = 143, "ended by SIGTERM; nothing is half-written"
+
+
+_CODES: tuple[tuple[type[DubError], ExitCode], ...] = (
+    (AlreadyRunning, ExitCode.RUNNING),
+    (SettingsError, ExitCode.SETTINGS),
+    (InvalidArgument, ExitCode.SETTINGS),
+    (DestinationError, ExitCode.DESTINATION),
+    (WalkIncomplete, ExitCode.INCOMPLETE),
+    (Unauthorized, ExitCode.REFUSED),
+    (Forbidden, ExitCode.REFUSED),
+    (WorkspaceNotFound, ExitCode.REFUSED),
+    (InvitePending, ExitCode.REFUSED),
+    (InviteExpired, ExitCode.REFUSED),
+    # What is left is an answer that Dub's API does not give to these requests (not that API, then), or none.
+    (RequestError, ExitCode.UNAVAILABLE),
+    (UnknownFormat, ExitCode.UNAVAILABLE),
+)
+"""The first class that fits decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +76,64 @@ class Failure:
     exit_code: ExitCode
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, for programs that turn it into an exception to end in good order."""
+
+    signal_code = signal.SIGTERM
+
+
 def explain(error: BaseException) -> Failure:
     """Find the error of ours behind whatever dlt wrapped around it, and say what it means."""
-    for each in _chain(error):
+    chain = _chain(error)
+    for each in chain:
+        if isinstance(each, KeyboardInterrupt):
+            # dlt's own kind of it knows which signal it was.
+            term = getattr(each, "signal_code", signal.SIGINT) == signal.SIGTERM
+            code = ExitCode.TERMINATED if term else ExitCode.INTERRUPTED
+            return Failure("Interrupted; nothing is half-written.", code)
+    for each in chain:
         if isinstance(each, DubError):
             return Failure(str(each), _code(each))
-    for each in _chain(error):
-        if sentence := _about_configuration(each):
-            return Failure(sentence, ExitCode.SETTINGS)
-    if sentence := _about_destination(error):
-        return Failure(sentence, ExitCode.DESTINATION)
+    for about, code in (
+        (_about_configuration, ExitCode.SETTINGS),
+        (_about_disk, ExitCode.DESTINATION),
+        (_about_destination, ExitCode.DESTINATION),
+    ):
+        if sentence := about(chain):
+            return Failure(sentence, code)
     return Failure(
         f"Unexpected trouble ({type(error).__name__}): DUB_SOURCE_DEBUG=1 shows details; please report it.",
         ExitCode.UNEXPECTED,
     )
 
 
-def _about_destination(error: BaseException) -> str | None:
+def describe(error: BaseException) -> str:
+    """Which errors led to this one, and where, the first cause first; for finding a fault.
+
+    Only what this package raised is quoted. The words of others may hold rows, addresses and passwords, and
+    so may the lines of their programs; what is left are the classes of errors, and files, lines, functions.
+    """
+    lines = []
+    for each in reversed(_chain(error)):
+        lines += [
+            f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}'
+            for frame, line in traceback.walk_tb(each.__traceback__)
+        ]
+        name = f"{type(each).__module__}.{type(each).__qualname__}"
+        lines.append(f"{name}: {each}" if isinstance(each, DubError) else name)
+    return "\n".join(lines)
+
+
+def _about_destination(chain: list[BaseException]) -> str | None:
     """Trouble with the place to load into. Never its text, which may hold rows, addresses or passwords."""
     from dlt.common.exceptions import MissingDependencyException
     from dlt.pipeline.exceptions import PipelineStepFailed
 
-    chain = _chain(error)
     for each in chain:
         if isinstance(each, MissingDependencyException):
             return f"The destination needs more packages: pip install {' '.join(each.dependencies)}."
+        if type(each).__module__.endswith("duckdb") and "lock on file" in str(each):
+            return "The database file is in use by another program: close it there, then run the same again."
     if any(isinstance(each, PipelineStepFailed) and each.step in ("sync", "load") for each in chain):
         return (
             f"The destination could not be reached or failed ({type(chain[-1]).__name__}): nothing is "
@@ -71,28 +142,44 @@ def _about_destination(error: BaseException) -> str | None:
     return None
 
 
-def _about_configuration(error: BaseException) -> str | None:
+def _about_disk(chain: list[BaseException]) -> str | None:
+    for each in chain:
+        if isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT):
+            return "The disk is full: make room, then run the same again; nothing is half-written."
+    return None
+
+
+def _about_configuration(chain: list[BaseException]) -> str | None:
     """What dlt misses in its configuration; names of settings only, because the values may be secret."""
     from dlt.common.configuration.exceptions import (
         ConfigFieldMissingException,
         ConfigValueCannotBeCoercedException,
     )
+    from dlt.common.configuration.providers.toml import TomlProviderReadException
 
-    if isinstance(error, ConfigFieldMissingException):
-        leaves = _leaves(error.traces)
-        if "api_key" in leaves:
-            return NO_KEY
-        missing = ", ".join(sorted(leaves))
-        return (
-            f"The configuration of the destination lacks {missing}: set it in .dlt/secrets.toml or the "
-            "environment (dlt's documentation of the destination says how), then run the same again."
-        )
-    if isinstance(error, ConfigValueCannotBeCoercedException):
-        return (
-            f"The setting {error.field_name} has a value of the wrong type: "
-            "correct it in .dlt/ or the environment."
-        )
+    for error in chain:
+        if isinstance(error, ConfigFieldMissingException):
+            return _about_missing(_leaves(error.traces))
+        if isinstance(error, ConfigValueCannotBeCoercedException):
+            return (
+                f"The setting {error.field_name} has a value of the wrong type: "
+                "correct it in .dlt/ or the environment."
+            )
+        if isinstance(error, TomlProviderReadException):
+            return (
+                f"The file .dlt/{error.file_name} is not valid TOML: correct it, or start from the example."
+            )
     return None
+
+
+def _about_missing(names: set[str]) -> str:
+    if "api_key" in names:
+        return NO_KEY
+    return (
+        f"The configuration of the destination lacks {', '.join(sorted(names))}: set it in "
+        ".dlt/secrets.toml or the environment (dlt's documentation of the destination says how), "
+        "then run the same again."
+    )
 
 
 def _leaves(traces: Mapping[str, Any]) -> set[str]:
@@ -114,11 +201,4 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def _code(error: DubError) -> ExitCode:
-    if isinstance(error, SettingsError):
-        return ExitCode.SETTINGS
-    if isinstance(error, DestinationError):
-        return ExitCode.DESTINATION
-    if isinstance(error, WalkIncomplete):
-        return ExitCode.INCOMPLETE
-    # What is merely rejected is an answer that Dub's API does not give to these requests: not that API, then.
-    return ExitCode.REFUSED if error.kind is Kind.FATAL else ExitCode.UNAVAILABLE
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)

@@ -4,6 +4,7 @@ import os
 import sys
 
 from dub_source.cli.commands import dub_source
+from dub_source.cli.streams import prepare_streams, silence_stdout
 
 __all__ = ["main"]
 
@@ -12,9 +13,10 @@ def main() -> None:
     """Entry point of the console script."""
     # dlt sends telemetry unless it is told not to; in a folder of this project's .dlt/config.toml tells it.
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    prepare_streams()
     try:
         dub_source(prog_name="dub-source", standalone_mode=True)
     except BrokenPipeError:
         # The reader of our output (head, less) has had enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
         sys.exit(0)

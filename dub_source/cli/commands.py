@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dub_source.cli.reporting import exit_on_error, progress, summary, unhurried_garbage_collector
+from dub_source.cli.reporting import exit_on_error, progress, say, summary, unhurried_garbage_collector
 from dub_source.failures import ExitCode
 
-_EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {code.meaning}" for code in ExitCode)
+
+def _finite(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    """A number that is one: nan and inf pass click's ranges."""
+    if not math.isfinite(value):
+        raise click.BadParameter("nan and inf are no durations.")
+    return value
+
+
+_EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<3}  {code.meaning}" for code in ExitCode)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -66,9 +75,9 @@ def load(
             **options,
         )
     if as_json:
-        click.echo(json.dumps(result.as_json()))
+        say(json.dumps(result.as_json()))
     else:
-        click.echo(summary(result))
+        say(summary(result))
     return ExitCode.OK if result.certificate.complete else ExitCode.INCOMPLETE
 
 
@@ -85,9 +94,9 @@ def check(base_url: str | None, as_json: bool) -> int:
     code = 0
     for finding in runs.check(base_url=base_url):
         if as_json:
-            click.echo(json.dumps({"topic": finding.topic, "ok": finding.ok, "text": finding.text}))
+            say(json.dumps({"topic": finding.topic, "ok": finding.ok, "text": finding.text}))
         else:
-            click.echo(f"{signs[finding.ok]:<5}{finding.topic}: {finding.text}")
+            say(f"{signs[finding.ok]:<5}{finding.topic}: {finding.text}")
         if finding.error is not None:
             code = explain(finding.error).exit_code
     return code
@@ -105,11 +114,20 @@ def check(base_url: str | None, as_json: bool) -> int:
     "--random-seed", type=int, default=0, show_default=True, help="The same seed makes the same customers."
 )
 @click.option("--unreadable", type=click.IntRange(0), default=0, help="So many of them without externalId.")
-@click.option("--latency-ms", type=click.FloatRange(0), default=0.0, help="Delay of every answer.")
+@click.option(
+    "--latency-ms", type=click.FloatRange(0), callback=_finite, default=0.0, help="Delay of every answer."
+)
 @click.option(
     "--rate-limit", default="plan", show_default=True, help="Requests a window and key; or 'plan', 'off'."
 )
-@click.option("--rate-window", type=click.FloatRange(0.1), default=60.0, show_default=True, help="Seconds.")
+@click.option(
+    "--rate-window",
+    type=click.FloatRange(0.1),
+    callback=_finite,
+    default=60.0,
+    show_default=True,
+    help="Seconds.",
+)
 @click.option("--faults", type=click.Path(path_type=Path), help="JSON file with scripted faults.")
 @click.option("--log/--no-log", default=False, help="Keep a log of requests in memory.")
 @exit_on_error

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
+from dub_source.cli.streams import sigterm_as_exception, silence_stdout, tell
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -25,29 +27,58 @@ P = ParamSpec("P")
 _SECONDS_BETWEEN_LINES = 5.0
 
 
+class OutputFailed(Exception):
+    """The work is done, but its result cannot be printed."""
+
+
+def say(text: str) -> None:
+    """Print a result.
+
+    Raises:
+        BrokenPipeError: if nobody reads any more.
+        OutputFailed: if standard output cannot be written.
+    """
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputFailed(
+            f"The result could not be written to the standard output ({error.strerror}); "
+            "what it tells about is done."
+        ) from None
+
+
 def exit_on_error(command: Callable[P, int]) -> Callable[P, None]:
     """Turn whatever a command raises into one sentence on stderr and a documented exit code."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            code = command(*args, **kwargs)
+            with sigterm_as_exception():
+                code = command(*args, **kwargs)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
-        except KeyboardInterrupt:
-            click.echo("Interrupted; nothing is half-written.", err=True)
-            sys.exit(130)
-        except Exception as error:
-            if os.environ.get("DUB_SOURCE_DEBUG"):
-                raise
-            from dub_source.failures import explain
-
-            failure = explain(error)
-            click.echo(f"Error: {failure.sentence}", err=True)
-            sys.exit(failure.exit_code)
+        except OutputFailed as error:
+            tell(f"Error: {error}")
+            silence_stdout()
+            code = 1
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - one sentence, whatever it is
+            code = _report(error)
         sys.exit(code)
 
     return wrapped
+
+
+def _report(error: BaseException) -> int:
+    from dub_source.failures import ExitCode, describe, explain
+
+    failure = explain(error)
+    if os.environ.get("DUB_SOURCE_DEBUG"):
+        tell(describe(error))
+    interrupted = failure.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+    tell(failure.sentence if interrupted else f"Error: {failure.sentence}")
+    return failure.exit_code
 
 
 @contextmanager
@@ -127,7 +158,7 @@ class _Lines:
 
     def _say(self, text: str) -> None:
         self._last = self._clock()
-        click.echo(text, err=True)
+        tell(text)
 
 
 def summary(result: LoadResult) -> str:

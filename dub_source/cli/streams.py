@@ -1,0 +1,65 @@
+"""Standard streams that are closed, full, or cannot write every character; and signals."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+import click
+
+
+def prepare_streams() -> None:
+    """Make the standard streams usable whatever the caller has done to them."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Otherwise the next file that is opened, such as the database, gets this number, and everything
+            # that a library writes to its standard error goes there. open() takes the lowest free one.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the process's end
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A path or an id may hold what an ASCII terminal cannot show.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def tell(text: str) -> None:
+    """Write to standard error what is good to know; a full disk behind it must not end a load."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
+def silence_stdout() -> None:
+    """Send what is still buffered nowhere, so that the end of the process does not fail on it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def sigterm_as_exception() -> Iterator[None]:
+    """Let SIGTERM end what is going on in good order, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        # Signals are the main thread's business.
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    from dub_source.failures import Terminated
+
+    raise Terminated

@@ -1,0 +1,137 @@
+"""Where the customers go: choosing a dlt destination, and refusing early one that cannot work."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from dub_source.destinations.duckdb_file import DuckDBFile
+from dub_source.errors import DestinationError, SettingsError
+
+DEFAULT_DATABASE = Path("dub_customers.duckdb")
+DEFAULT_DATASET = "dub"
+
+MergeStrategy = Literal["upsert", "delete-insert"]
+"""dlt's ways to merge rows by a key, the better one first; most destinations have both."""
+
+_LONGEST_DATASET = 50
+"""Postgres cuts names after 63 bytes, and dlt adds ``_staging`` to this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A dataset in a destination; ``database`` is the file of DuckDB and means nothing elsewhere."""
+
+    destination: str = "duckdb"
+    dataset: str = DEFAULT_DATASET
+    database: Path = DEFAULT_DATABASE
+
+    @property
+    def location(self) -> str:
+        """The place in words."""
+        return str(self.database) if self.destination == "duckdb" else self.destination
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A target that can work, as far as that can be told without touching it.
+
+    Attributes:
+        destination: dlt's destination.
+        strategy: how to merge rows there.
+        place: what tells this place from all others; holds no password.
+        file: the database file, where the destination is one.
+    """
+
+    destination: Any
+    strategy: MergeStrategy
+    place: str
+    file: DuckDBFile | None = None
+
+    @contextmanager
+    def writable(self) -> Iterator[None]:
+        """Make sure now that rows can be written later; afterwards, leave no trace of a load that failed."""
+        if self.file is None:
+            yield
+        else:
+            with self.file.writable():
+                yield
+
+
+def open_destination(target: Target) -> Opened:
+    """The dlt destination of a target, and how to merge there.
+
+    Raises:
+        SettingsError: if the dataset's name would not stay as it is.
+        DestinationError: with one sentence, if it does not exist or cannot merge.
+        dlt's ConfigurationException: if its configuration is not complete.
+    """
+    _check_dataset(target.dataset)
+    if target.destination == "duckdb":
+        import dlt
+
+        file = DuckDBFile.of(target.database, target.dataset)
+        return Opened(dlt.destinations.duckdb(str(file.path)), "upsert", f"duckdb {file.path}", file)
+    destination, strategies = _known(target.destination)
+    for strategy in get_args(MergeStrategy):
+        if strategy in strategies:
+            return Opened(destination, strategy, f"{target.destination} {_location(destination, target)}")
+    raise DestinationError(
+        f"The destination {target.destination!r} cannot merge rows by their id, which this load needs: "
+        "choose another one, such as duckdb or postgres."
+    )
+
+
+def _known(name: str) -> tuple[Any, tuple[str, ...]]:
+    """The destination that dlt knows by this name, and its ways to merge."""
+    from dlt.common.destination.exceptions import UnknownDestinationModule
+    from dlt.common.destination.reference import Destination
+
+    try:
+        destination: Any = Destination.from_reference(name)
+        return destination, tuple(destination.capabilities().supported_merge_strategies or ())
+    except UnknownDestinationModule:
+        raise DestinationError(
+            f"There is no dlt destination called {name!r}: "
+            "use duckdb, or another one that dlt lists, such as postgres, snowflake or bigquery."
+        ) from None
+    except ImportError as error:
+        raise DestinationError(
+            f"The destination {name!r} needs more packages ({error.name}): pip install 'dlt[{name}]'."
+        ) from None
+
+
+def _location(destination: Any, target: Target) -> str:
+    """Where the configuration of a destination leads."""
+    wanted = destination.spec()
+    wanted.dataset_name = target.dataset
+    config = destination.configuration(wanted)
+    # A fingerprint is of the host alone with some destinations; the text has the database, too.
+    return f"{config.fingerprint()} {config}"
+
+
+def _check_dataset(name: str) -> None:
+    """Only names that dlt and the destination leave as they are, so that what is said is where it is."""
+    # dlt turns My-Data into my_data, a__b into a_b and a_ into ax.
+    if not re.fullmatch(r"_?[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or len(name) > _LONGEST_DATASET:
+        raise SettingsError(
+            f"The dataset must be at most {_LONGEST_DATASET} lower-case letters and digits, in words with "
+            "single underscores between them, beginning with a letter: choose another name, such as dub."
+        )
+    if _is_reserved(name):
+        raise SettingsError(
+            f"The dataset {name!r} is a word that SQL keeps for itself, so that queries would need quotes: "
+            "choose another name, such as dub."
+        )
+
+
+def _is_reserved(name: str) -> bool:
+    import duckdb
+
+    try:
+        duckdb.extract_statements(f"SELECT 1 FROM {name}.customers")  # noqa: S608 - parsed, not run
+    except duckdb.ParserException:
+        return True
+    return False

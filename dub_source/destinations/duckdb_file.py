@@ -1,0 +1,151 @@
+"""The database file of DuckDB: refused early if it cannot work, private, and not left behind empty."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dub_source.errors import DestinationError
+
+if TYPE_CHECKING:
+    import duckdb
+
+_PRIVATE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class DuckDBFile:
+    """A database file.
+
+    Attributes:
+        path: where it is, symbolic links resolved.
+        shown: what a person called it.
+        dataset: what goes into it.
+    """
+
+    path: Path
+    shown: Path
+    dataset: str
+
+    @classmethod
+    def of(cls, shown: Path, dataset: str) -> "DuckDBFile":
+        """The file behind a path.
+
+        Raises:
+            DestinationError: if it cannot hold the dataset, or is none.
+        """
+        if str(shown).startswith(":memory:"):
+            raise DestinationError(
+                "A database in memory would be gone after the load: name a file with --database."
+            )
+        try:
+            # A symbolic link is the file it leads to, whether or not that exists yet.
+            path = shown.resolve()
+            folder_exists = path.parent.is_dir()
+            path.exists()  # says so if the name is too long
+        except (OSError, ValueError, RuntimeError):
+            raise DestinationError(
+                "The path of the database file cannot be used: name another one with --database."
+            ) from None
+        if not folder_exists:
+            raise DestinationError(
+                f"The folder of the database file {shown} does not exist: create it first."
+            )
+        if _normal(path.stem) == _normal(dataset):
+            # DuckDB takes dub.customers for either the dataset of a database or the table of a catalog,
+            # whichever case its letters have.
+            raise DestinationError(
+                f"The database file {shown} and the dataset {dataset!r} have one name, which DuckDB finds "
+                "ambiguous: name the file otherwise, for example with --database "
+                f"{shown.with_name(path.stem + '_customers.duckdb')}."
+            )
+        return cls(path, shown, dataset)
+
+    @contextmanager
+    def writable(self) -> Iterator[None]:
+        """Open it once for writing, so that a load does not read thousands of customers in vain.
+
+        A new file is for its owner alone, and what DuckDB keeps beside a file during a load is as private as
+        the file. A file that is new and holds no rows when the block fails is removed.
+
+        Raises:
+            DestinationError: if it cannot be written.
+        """
+        existed = self.path.exists()
+        mode = self.path.stat().st_mode if existed else _PRIVATE
+        mask = os.umask(~mode & 0o077)
+        try:
+            self._open_once(existed=existed)
+            try:
+                yield
+            except BaseException:
+                if not existed:
+                    self._remove_if_without_rows()
+                raise
+        finally:
+            os.umask(mask)
+
+    def _open_once(self, *, existed: bool) -> None:
+        import duckdb
+
+        try:
+            with duckdb.connect(str(self.path)) as connection:
+                if not existed:
+                    self._remove_unless_used(connection)
+        except duckdb.Error as error:
+            raise DestinationError(self._sentence(error)) from None
+
+    def _remove_if_without_rows(self) -> None:
+        import duckdb
+
+        if self.path.exists():
+            with suppress(duckdb.Error), duckdb.connect(str(self.path)) as connection:
+                self._remove_unless_used(connection)
+
+    def _remove_unless_used(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        """Remove the file while nobody else can open it, unless somebody's rows are in it.
+
+        What a failed load leaves are dlt's own tables, and its staging dataset.
+        """
+        used = connection.execute(
+            "SELECT count(*) FROM duckdb_tables() WHERE estimated_size > 0 "
+            "AND table_name NOT LIKE '\\_dlt\\_%' ESCAPE '\\' AND schema_name <> ?",
+            [f"{self.dataset}_staging"],
+        ).fetchone()
+        if used == (0,):
+            # Not possible on Windows, where an empty file then stays.
+            with suppress(PermissionError):
+                self.path.unlink(missing_ok=True)
+
+    def _sentence(self, error: Exception) -> str:
+        text = str(error)
+        if _is_lock_conflict(error):
+            return (
+                f"The database file {self.shown} is in use by another program: close it there, "
+                "or load into another file with --database."
+            )
+        if self.path.is_dir():
+            return f"The database file {self.shown} is a folder: name a file with --database."
+        if "not a valid DuckDB database" in text:
+            return f"The file {self.shown} is not a DuckDB database: name another one with --database."
+        if "ermission" in text or "Cannot open" in text or "ead-only" in text:
+            return (
+                f"The database file {self.shown} cannot be written: "
+                "check its permissions, or choose another file."
+            )
+        return (
+            f"The database file {self.shown} cannot be opened by DuckDB ({type(error).__name__}): "
+            "name another one with --database."
+        )
+
+
+def _is_lock_conflict(error: BaseException) -> bool:
+    """Whether DuckDB says that another process has the file open."""
+    return type(error).__module__.endswith("duckdb") and "lock on file" in str(error)
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.casefold())

@@ -1,0 +1,87 @@
+"""The folder of dlt's working files: one for each place to load into; private, locked, empty afterwards."""
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dub_source.errors import AlreadyRunning, SettingsError
+
+_LOCK = "lock"
+
+
+@contextmanager
+def working_folder(pipelines_dir: Path, place: str) -> Iterator[Path]:
+    """The folder for loads into one place, for one load at a time.
+
+    Its name comes from the place, because dlt would otherwise take what another load left in it, or is
+    putting into it just now, for its own. It is emptied before and after: packages that a killed load left
+    behind hold rows of long ago, which must neither be loaded nor kept. What dlt has to know comes back from
+    the destination.
+
+    Args:
+        pipelines_dir: where such folders are.
+        place: what tells the place from all others.
+
+    Raises:
+        AlreadyRunning: if another process, or another thread, is in it.
+        SettingsError: if the folder cannot be made.
+    """
+    folder = pipelines_dir / f"dub_source_{hashlib.sha256(place.encode()).hexdigest()[:16]}"
+    with _alone_in(folder):
+        _empty(folder)
+        try:
+            yield folder
+        finally:
+            _empty(folder)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    try:
+        # Rows about people are in it on their way; nobody else may enter, whatever the modes inside are.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SettingsError(
+            f"The folder of dlt's working files cannot be used ({error.strerror}): "
+            "name another one with --pipelines-dir."
+        ) from None
+    try:
+        if not _try_lock(descriptor):
+            raise AlreadyRunning(
+                "Another load into the same place is running: "
+                "wait until it has ended, then run the same again."
+            )
+        yield
+    finally:
+        # Closing unlocks; so does the system when the process is killed.
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock for this open file alone, so that two threads exclude each other, too."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != _LOCK:
+            entry.unlink()
