@@ -1,6 +1,7 @@
 """From whatever went wrong to one sentence and an exit code."""
 
 import errno
+import os
 import signal
 import traceback
 from collections.abc import Mapping
@@ -144,7 +145,8 @@ def _about_destination(chain: list[BaseException]) -> str | None:
 
 def _about_disk(chain: list[BaseException]) -> str | None:
     for each in chain:
-        if isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT):
+        full = isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or (type(each).__module__.endswith("duckdb") and os.strerror(errno.ENOSPC) in str(each)):
             return "The disk is full: make room, then run the same again; nothing is half-written."
     return None
 

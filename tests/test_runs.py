@@ -302,6 +302,22 @@ def test_a_first_load_that_fails_leaves_no_database_file(
     assert list(tmp_path.glob("rows.*")) == []
 
 
+def test_a_connection_that_a_failure_left_open_does_not_write_the_file_again(
+    load: Load, tmp_path: Path
+) -> None:
+    left: list[duckdb.DuckDBPyConnection] = []
+
+    def fail() -> None:
+        left.append(duckdb.connect(str(tmp_path / "rows.duckdb")))
+        left[0].execute("CREATE TABLE _dlt_version AS SELECT 1 AS one")
+        raise DubError("stop")
+
+    with pytest.raises(Exception, match="stop"):
+        load(act=fail)
+    left[0].close()
+    assert list(tmp_path.glob("rows.*")) == []
+
+
 def test_a_database_file_of_others_is_never_removed(load: Load, tmp_path: Path) -> None:
     path = tmp_path / "rows.duckdb"
 
@@ -352,6 +368,7 @@ def test_a_symbolic_link_that_leads_nowhere_yet_stays_a_link(
         (KeyboardInterrupt(), 130),
         (Terminated(), 143),
         (OSError(28, "No space left on device"), 6),
+        (duckdb.TransactionException("Could not write file: No space left on device"), 6),
         (DubError("please report it"), 1),
     ),
 )

@@ -118,6 +118,10 @@ class DuckDBFile:
         if used == (0,):
             # Not possible on Windows, where an empty file then stays.
             with suppress(PermissionError):
+                # Another connection of this process may still be open; closing, it would write a new log.
+                connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+                # The log first: alone it would be replayed into the next file of this name.
+                self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
                 self.path.unlink(missing_ok=True)
 
     def _sentence(self, error: Exception) -> str:
