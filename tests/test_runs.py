@@ -278,6 +278,7 @@ def test_what_a_destination_says_about_rows_is_not_repeated(
             assert "load.py" in run.stderr
         else:
             assert run.stderr.count("\n") == 1
+    assert query(fussy, "SELECT count(*) FROM dub_staging.customers") == [(0,)]
     assert [Path(name).name for name in files(working)] == ["lock"]
 
 

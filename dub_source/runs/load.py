@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +98,23 @@ def _run(pipeline: dlt.Pipeline, source: Any, *, alone: bool) -> None:
     pipeline.extract(source)
     pipeline.normalize()
     with pipeline.sql_client() if alone else nullcontext():
-        info = pipeline.load()
+        try:
+            info = pipeline.load()
+        except BaseException:
+            _empty_staging(pipeline, source)
+            raise
     # dlt can be configured to go on after a failure, and then says that it loaded.
     if info.has_failed_jobs or pipeline.has_pending_data:
         raise DestinationError("The destination did not take all rows: run the same again.")
+
+
+def _empty_staging(pipeline: dlt.Pipeline, source: Any) -> None:
+    """Take back the rows that a failed load has staged, as far as the destination lets us.
+
+    The next load would empty the tables, too, but nobody knows when that is.
+    """
+    with suppress(Exception), pipeline.sql_client() as client, client.with_staging_dataset():
+        client.truncate_tables(str(source.resources[CUSTOMERS].table_name))
 
 
 def _count_rows(pipeline: dlt.Pipeline, table: str) -> int:
