@@ -443,7 +443,9 @@ def test_streams_that_are_closed_full_or_ascii(sandbox: Sandbox, tmp_path: Path)
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, **environment},
+            # Unbuffered streams would hide what fails when the process ends.
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+            | environment,
         )
 
     for redirect in ("2>&-", "2>/dev/full", "<&- >&- 2>&-"):

@@ -4,7 +4,7 @@ import os
 import sys
 
 from dub_source.cli.commands import dub_source
-from dub_source.cli.streams import prepare_streams, silence_stdout
+from dub_source.cli.streams import prepare_streams, silence
 
 __all__ = ["main"]
 
@@ -18,5 +18,5 @@ def main() -> None:
         dub_source(prog_name="dub-source", standalone_mode=True)
     except BrokenPipeError:
         # The reader of our output (head, less) has had enough.
-        silence_stdout()
+        silence(sys.stdout)
         sys.exit(0)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
-from dub_source.cli.streams import sigterm_as_exception, silence_stdout, tell
+from dub_source.cli.streams import sigterm_as_exception, silence, tell
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -61,7 +61,7 @@ def exit_on_error(command: Callable[P, int]) -> Callable[P, None]:
             raise
         except OutputFailed as error:
             tell(f"Error: {error}")
-            silence_stdout()
+            silence(sys.stdout)
             code = 1
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - one sentence, whatever it is
             code = _report(error)

@@ -8,9 +8,10 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 import click
 
@@ -36,13 +37,15 @@ def prepare_streams() -> None:
 
 def tell(text: str) -> None:
     """Write to standard error what is good to know; a full disk behind it must not end a load."""
-    with suppress(OSError):
+    try:
         click.echo(text, err=True)
+    except OSError:
+        silence(sys.stderr)
 
 
-def silence_stdout() -> None:
-    """Send what is still buffered nowhere, so that the end of the process does not fail on it once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def silence(stream: TextIO) -> None:
+    """Send what is still buffered nowhere: the process would fail on it once more at its end (code 120)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager
