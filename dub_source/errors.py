@@ -4,9 +4,13 @@
     ├── SettingsError            fatal       a setting is missing or wrong; nothing was sent
     ├── DestinationError         fatal       the destination does not exist, cannot merge or cannot be opened
     │   └── AlreadyRunning       retryable   another load into the same place is under way; nothing was sent
+    ├── SpoolError               fatal       what was read cannot be kept on this machine's disk meanwhile
     ├── UnknownFormat            fatal       a customer's field holds what no known version of Dub answers
     ├── InvalidArgument          rejected    a call that cannot be right (page_size 0); nothing was sent
+    ├── TooManyVanished          fatal       more customers are gone than may be marked deleted at once
+    ├── OtherWorkspace           fatal       none of the known customers is in the key's workspace
     ├── WalkIncomplete           incomplete  a walk ended without its certificate
+    ├── AnchorsLost              incomplete  none of the customers to read on from exists any more
     └── RequestError                         one request went wrong: method, route, status, code, attempts
         ├── ConnectionFailed     retryable   no answer: refused, name not found, reset, timeout (``sent``)
         ├── InvalidResponse      retryable   an answer that is not what the route answers: HTML, cut off
@@ -83,6 +87,10 @@ class AlreadyRunning(DestinationError):
     kind = Kind.RETRYABLE
 
 
+class SpoolError(DubError):
+    """What was read cannot be kept on this machine's disk, or not be read back. Nothing was loaded."""
+
+
 class UnknownFormat(DubError):
     """A field of a customer cannot be read as what it is. Names the column, never the value."""
 
@@ -93,8 +101,22 @@ class InvalidArgument(DubError, ValueError):
     kind = Kind.REJECTED
 
 
+class TooManyVanished(DubError):
+    """More customers are gone than may be marked as deleted without a person's look. Nothing was changed."""
+
+
+class OtherWorkspace(DubError):
+    """None of the known customers is in the workspace that the key leads to. Nothing was changed."""
+
+
 class WalkIncomplete(DubError):
     """A walk over the customers ended without proof that it saw all of them."""
+
+    kind = Kind.INCOMPLETE
+
+
+class AnchorsLost(DubError):
+    """Nobody is left of the customers from which an incremental run would have read on: only a sweep can."""
 
     kind = Kind.INCOMPLETE
 

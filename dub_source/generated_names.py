@@ -6,11 +6,10 @@ read again: a name that changes from read to read is made up, and None is its va
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dub_source.by_id import IDS_PER_REQUEST, ById
 from dub_source.client import DubClient
-from dub_source.types import Customer
 
 MOST_ALONE = 1_000
 """Customers whose names are read again one by one in a run: two minutes at a Business plan's rate limit."""
@@ -35,23 +34,23 @@ class GeneratedNames:
         self._left = [most_alone] * _READINGS_AGAIN
         self._warned = False
 
-    def removed_from(self, customers: Sequence[Customer]) -> list[Customer]:
-        """The same customers, with name None where Dub made it up.
+    def made_up(self, customers_without_email: Mapping[str, str | None]) -> set[str]:
+        """The customers whose names Dub makes up.
 
         Args:
-            customers: plain or expanded, as read; not changed.
+            customers_without_email: id -> the name that was read. (Whoever has an email has it for a name.)
 
         Returns:
-            All customers, in the same order.
+            Ids of those whose name was another one in every reading. Not of those who could not be read
+            again: who is gone or unreadable meanwhile keeps the name that was read.
         """
-        doubtful = {each["id"]: each.get("name") for each in customers if not each.get("email")}
+        doubtful = dict(customers_without_email)
         for reading in range(_READINGS_AGAIN):
             now = self._names(list(doubtful), reading)
-            # Whoever is not there any more keeps the name that was read.
             doubtful = {
                 each: now[each] for each, name in doubtful.items() if each in now and now[each] != name
             }
-        return [each | {"name": None} if each["id"] in doubtful else each for each in customers]
+        return set(doubtful)
 
     def _names(self, ids: Sequence[str], reading: int) -> dict[str, str | None]:
         """The names now, by id, of those who can be read and, where it is one by one, may be."""
@@ -62,8 +61,8 @@ class GeneratedNames:
                 if len(some) > self._left[reading]:
                     self._warn()
                 some = some[: self._left[reading]]
-            for again in self._by_id.read(some):
-                names |= {customer["id"]: customer.get("name") for customer in again.page.customers}
+            for page in self._by_id.present(some):
+                names |= {customer["id"]: customer.get("name") for customer in page.customers}
             if not self._by_id.together:
                 self._left[reading] = max(0, self._left[reading] - len(some))
         return names

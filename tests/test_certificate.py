@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dub_source.walk import Certificate, SegmentProof, verify
 
@@ -57,3 +59,36 @@ def test_unread_customers_disprove_whatever_the_chain() -> None:
     certificate = replace(GOOD, unread=2)
     assert not certificate.complete
     assert str(certificate) == "complete except 2"
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> Certificate:
+    """A certificate of one segment or more, with some customers read aside."""
+    sizes = draw(st.lists(st.integers(1, 50), min_size=1, max_size=12))
+    anchors = [None, *(f"cus_{number}" for number in range(len(sizes))), None]
+    segments = tuple(
+        SegmentProof(f"cus_{number}", size, anchors[number], anchors[number + 2])
+        for number, size in enumerate(sizes)
+    )
+    aside = draw(st.integers(0, 3))
+    return Certificate(rows=sum(sizes) + aside, segments=segments, aside=aside)
+
+
+@given(good=chains(), data=st.data())
+def test_whichever_segment_is_tampered_with(good: Certificate, data: st.DataObject) -> None:
+    assert verify(good)
+    chain = list(good.segments)
+    at = data.draw(st.integers(0, len(chain) - 1))
+    to = data.draw(st.integers(0, len(chain) - 1))
+    one = chain[at]
+    dropped = chain[:at] + chain[at + 1 :]
+    repeated = [*chain[: at + 1], *chain[at:]]
+    moved = [*dropped[:to], one, *dropped[to:]]
+    shortened = [*chain[:at], replace(one, rows=one.rows - 1), *chain[at + 1 :]]
+    cut_off = chain[:at]
+    for tampered in (dropped, repeated, shortened, cut_off, *([moved] if moved != chain else [])):
+        assert not verify(replace(good, segments=tuple(tampered)))
+        # The numbers of rows made to fit, as somebody would who repairs a sum.
+        rows = sum(segment.rows for segment in tampered) + good.aside
+        if tampered and tampered is not shortened:
+            assert not verify(replace(good, segments=tuple(tampered), rows=rows))

@@ -103,10 +103,10 @@ def test_many_anchors_cost_little_more(
     sweep = Sweep(client_of(sandbox), workers=8)
     assert read(sweep) == Counter(sandbox.ids())
     segments = certificate(sweep).segments
-    assert len(segments) == 16
-    assert max(segment.rows for segment in segments) < 4_000 / 4
-    # Each segment costs its anchor, and at either front a page that its neighbour has read in part.
-    assert len(sandbox.requests) <= 40 + 6 + 16 * 3
+    assert 8 <= len(segments) <= 20
+    assert max(segment.rows for segment in segments) < 4_000 / 2
+    # A hundred anchors by one request; where two segments meet, a page was read in part or in vain.
+    assert len(sandbox.requests) <= 40 + 6 + len(segments) * 2
 
 
 def test_known_ids_are_anchors_where_they_still_exist(
@@ -120,8 +120,8 @@ def test_known_ids_are_anchors_where_they_still_exist(
     sweep = Sweep(client_of(sandbox), workers=8, known_ids=known)
     assert read(sweep) == Counter(sandbox.ids())
     assert {segment.anchor for segment in certificate(sweep).segments} <= set(known)
-    assert len(certificate(sweep).segments) > 5
-    assert sum("customerIds" in request.query for request in sandbox.requests) == 1
+    assert len(certificate(sweep).segments) >= 5
+    assert 1 <= sum("customerIds" in request.query for request in sandbox.requests) <= 2
     assert not any("page=" in request.query for request in sandbox.requests)
 
 
@@ -420,3 +420,14 @@ def test_the_naive_sweep_loses_what_this_one_finds(
         page = client.list(starting_after=page.customers[-1]["id"])
     assert len(found) == 960
     assert len(read(Sweep(client))) == 1_000
+
+
+def test_a_key_that_fails_at_the_first_request_is_asked_with_once(
+    start_sandbox: StartSandbox, client_of: ClientOf
+) -> None:
+    sandbox = start_sandbox(10)
+    client = client_of(sandbox)
+    sandbox.revoke(sandbox.key())
+    with pytest.raises(Unauthorized):
+        read(Sweep(client))
+    assert len(sandbox.requests) == 1

@@ -1,5 +1,12 @@
 """The reasoning of the sweep, one rule at a time, on tables of single letters in alphabetical order."""
 
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from dub_source.walk.journal import Journal
 from dub_source.walk.territory import Front, Segment, Territory
 
 
@@ -7,7 +14,9 @@ class Map:
     """A territory over the table ``a`` to ``z``, driven by hand."""
 
     def __init__(self, *anchors: str) -> None:
-        self.territory = Territory()
+        self.journal = Journal()
+        self.journal.keep()
+        self.territory = Territory(self.journal)
         self.segments = {anchor: self.settle(anchor) for anchor in anchors}
 
     def settle(self, anchor: str) -> Segment:
@@ -157,3 +166,73 @@ def test_nobody_is_claimed_twice_when_rows_come_again() -> None:
     assert m.take(m.up("c"), "de") == "de"
     assert m.take(m.up("c"), "def") == "f"
     assert m.territory.rows == 4
+
+
+def picture(territory: Territory) -> list[Any]:
+    """Everything that a territory is, as plain values."""
+    return [
+        [
+            segment.anchor,
+            segment.rows,
+            [upper.number for upper in territory._above[segment]],
+            [(side, each.state, list(each.trail), each.first) for side, each in segment.fronts.items()],
+        ]
+        for segment in territory.segments
+    ] + [{customer_id: owner.number for customer_id, owner in territory._owner.items()}]
+
+
+def everything(m: Map) -> None:
+    m.take(m.up("c"), "def")
+    m.take(m.up("i"), "jk")
+    m.territory.end(m.down("c"))
+
+
+def doubted_end(m: Map) -> None:
+    everything(m)
+    m.territory.doubt("ended")
+
+
+def doubted_links(m: Map) -> None:
+    everything(m)
+    m.territory.doubt("met")
+
+
+def blocked(m: Map) -> None:
+    m.territory.block(m.up("i"))
+
+
+def lost(m: Map) -> None:
+    m.take(m.up("c"), "def")
+    m.lose(m.up("f"))
+
+
+def found_again(m: Map) -> None:
+    lost(m)
+    m.territory.settle("f")
+
+
+@pytest.mark.parametrize(
+    "happens",
+    (everything, doubted_end, doubted_links, blocked, lost, found_again),
+    ids=lambda each: each.__name__,
+)
+def test_what_is_noted_makes_the_same_territory(happens: Callable[[Map], None]) -> None:
+    m = Map("c", "f", "i")
+    before = picture(m.territory)
+    happens(m)
+    assert picture(m.territory) != before
+    m.journal.settle()
+    again = Territory()
+    assert all(again.replay(event) for event in orjson.loads(orjson.dumps(m.journal.drain())))
+    assert picture(again) == picture(m.territory)
+    assert m.journal.drain() == []
+
+
+def test_what_is_not_settled_cannot_be_drained() -> None:
+    m = Map("c")
+    assert m.journal.drain() == []
+    m.journal.settle()
+    m.take(m.up("c"), "d")
+    assert m.journal.drain() == [["settle", "c"]]
+    m.journal.settle()
+    assert m.journal.drain() == [["take", 0, "asc", ["d"]]]

@@ -7,15 +7,19 @@ between the two, and they are *linked*. The table is covered when links lead fro
 start to one that reached the end: that chain is the proof, and the whole of it.
 
 Ids are compared for equality only. Every customer belongs to the segment that claimed it first.
+
+Nothing but the calls of :class:`Territory` decides what it is: it notes them in a journal, and another one
+that replays them is the same.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from dub_source.client import SortOrder
 from dub_source.walk.certificate import SegmentProof
+from dub_source.walk.journal import Event, Journal
 
 SIDES: tuple[SortOrder, ...] = ("asc", "desc")
 State = Literal["open", "met", "ended", "blocked", "lost"]
@@ -40,6 +44,8 @@ class Front:
     state: State = "open"
     busy: bool = False
     """A request for it is under way."""
+    turns: int = 0
+    """Requests made for it."""
     size: int | None = None
     """Rows to ask for; None for a whole page."""
 
@@ -55,9 +61,10 @@ class Front:
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """A contiguous stretch of customers around its anchor."""
+    """A contiguous stretch of customers around its anchor; ``number`` is its place among all segments."""
 
     anchor: str
+    number: int = 0
     rows: int = 1
     fronts: dict[SortOrder, Front] = field(init=False, repr=False)
 
@@ -66,15 +73,16 @@ class Segment:
 
 
 class Territory:
-    """All segments of one sweep. Not thread-safe: the sweep holds a lock around every call."""
+    """All segments of one sweep. Not thread-safe: one thread alone makes all calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal | None = None) -> None:
         self.segments: list[Segment] = []
+        self._journal = journal or Journal()
         self._owner: dict[str, Segment] = {}
-        self._above: dict[Segment, set[Segment]] = {}
+        self._above: dict[Segment, list[Segment]] = {}
         """Segment -> those proven to follow it directly."""
 
-    def __contains__(self, customer_id: str) -> bool:
+    def __contains__(self, customer_id: object) -> bool:
         return customer_id in self._owner
 
     @property
@@ -82,11 +90,17 @@ class Territory:
         """Customers claimed so far."""
         return len(self._owner)
 
+    @property
+    def ids(self) -> Collection[str]:
+        """The customers claimed so far."""
+        return self._owner.keys()
+
     def settle(self, customer_id: str) -> Segment | None:
         """A new segment around a customer whose row was read.
 
         None if it is claimed already. Then it is alive, and lost fronts of its segment can go on from it.
         """
+        self._journal.add("settle", customer_id)
         owner = self._owner.get(customer_id)
         if owner is not None:
             for front in owner.fronts.values():
@@ -94,10 +108,10 @@ class Territory:
                     front.trail.append(customer_id)
                     front.state = "open"
             return None
-        segment = Segment(customer_id)
+        segment = Segment(customer_id, len(self.segments))
         self.segments.append(segment)
         self._owner[customer_id] = segment
-        self._above[segment] = set()
+        self._above[segment] = []
         return segment
 
     def fronts(self, state: State) -> list[Front]:
@@ -113,6 +127,7 @@ class Territory:
             The positions of rows that are new. A row of another segment ends the front before it; unless that
             segment is lost in this direction, for then nobody goes on from there.
         """
+        self._journal.add("take", front.segment.number, front.side, list(ids))
         fresh: list[int] = []
         segment = front.segment
         for position, customer_id in enumerate(ids):
@@ -133,7 +148,8 @@ class Territory:
         """``front`` has come upon ``row`` of another segment."""
         front.state = "met"
         lower, upper = (front.segment, other) if front.side == "asc" else (other, front.segment)
-        self._above[lower].add(upper)
+        if upper not in self._above[lower]:
+            self._above[lower].append(upper)
         opposite = other.fronts["desc" if front.side == "asc" else "asc"]
         # Only at the very edge of the other segment is there nothing left for it to find on this side. Else
         # its edge was deleted, or this segment began inside of it: then it has to see for itself; and so it
@@ -144,15 +160,18 @@ class Territory:
 
     def end(self, front: Front) -> None:
         """An empty page: this is the end of the table."""
+        self._journal.add("end", front.segment.number, front.side)
         front.state = "ended"
 
     def doubt(self, state: Literal["ended", "met"]) -> None:
         """Ask again where the table was said to end, or where segments met."""
+        self._journal.add("doubt", state)
         for front in self.fronts(state):
             front.state = "open"
 
     def block(self, front: Front) -> None:
         """The next customer cannot be read, and nobody behind it by cursor."""
+        self._journal.add("block", front.segment.number, front.side)
         front.state = "blocked"
 
     def drop_cursor(self, front: Front) -> None:
@@ -161,6 +180,7 @@ class Territory:
         With nobody left to go on from the front is lost. Whoever had stopped because of this segment must
         then go on themselves: what lies behind it is not covered.
         """
+        self._journal.add("drop", front.segment.number, front.side)
         front.trail.pop()
         if front.trail:
             return
@@ -178,6 +198,35 @@ class Territory:
             neighbour = each.fronts[front.side]
             if neighbour.state == "met":
                 neighbour.state = "open"
+
+    def replay(self, event: Event) -> bool:
+        """Make the call that was noted as ``event`` by a territory that was the same until then.
+
+        Returns:
+            Whether it is an event of a territory.
+
+        Raises:
+            LookupError: if the territory that noted it was another one.
+        """
+        match event:
+            case ["settle", customer_id]:
+                self.settle(customer_id)
+            case ["take", number, side, ids]:
+                self.take(self._front(number, side), ids)
+            case ["end", number, side]:
+                self.end(self._front(number, side))
+            case ["block", number, side]:
+                self.block(self._front(number, side))
+            case ["drop", number, side]:
+                self.drop_cursor(self._front(number, side))
+            case ["doubt", state]:
+                self.doubt(state)
+            case _:
+                return False
+        return True
+
+    def _front(self, number: int, side: SortOrder) -> Front:
+        return self.segments[number].fronts[side]
 
     def proof(self) -> tuple[SegmentProof, ...] | None:
         """The chain of segments from the start of the table to its end; None while there is none."""
