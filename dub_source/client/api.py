@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from dub_source.client import routes
-from dub_source.client.caller import Caller, is_json_list, is_row
+from dub_source.client import key, routes, sales
+from dub_source.client.caller import Caller, is_json_list, is_page, is_row
 from dub_source.client.rate_limit import RateLimiter
 from dub_source.client.retry import Operation, RetryPolicy
-from dub_source.errors import BadRequest, CustomerNotFound, RoleTooLow, Unprocessable
+from dub_source.client.sales import SalesPage
 from dub_source.settings import Settings
 from dub_source.types import ClientStats, Customer, KeyInfo, Page
 
@@ -117,7 +117,7 @@ class DubClient:
             Operation.READ,
             routes.CUSTOMERS,
             routes.CUSTOMERS + query,
-            check=_is_page,
+            check=is_page,
             retry=retry,
             timeout=timeout,
         )
@@ -226,57 +226,63 @@ class DubClient:
         query = routes.count_query(
             group_by, email, external_id, search, country, link_id, partner_id, program_id
         )
-        reply = self._caller.call(
-            Operation.READ,
-            routes.COUNT,
-            routes.COUNT + query,
-            check=is_json_list,
-            retry=retry,
-            timeout=timeout,
-        )
-        groups: Sequence[dict[str, Any]] = reply.value
-        return groups
+        return self._rows(routes.COUNT, query, retry, timeout)
+
+    def sale_events(
+        self,
+        *,
+        since: datetime | None = None,
+        page: int | None = None,
+        limit: int | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: float | None = None,
+    ) -> SalesPage:
+        """A page of the sales that Dub's analytics know of, newest first: whose they were and when.
+
+        ``since`` needs a time zone; ``limit`` is 1 to 1,000 (Dub's default is 100). Deleted customers are
+        among them; sales through a link that is gone are missing, so that a page may be short although
+        there are more. Raises PlanTooLow and Forbidden where the key may not read analytics.
+        """
+        query = sales.events_query(since, page, limit)
+        return sales.page_of_events(self._rows(sales.EVENTS, query, retry, timeout))
+
+    def commissions(
+        self,
+        *,
+        since: datetime | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: float | None = None,
+    ) -> SalesPage:
+        """A page of the sales that earned a partner something, newest first: whose they were and when.
+
+        ``since`` needs a time zone. Raises NotFound where the workspace has no partner program.
+        """
+        query = sales.commissions_query(since, page, page_size)
+        return sales.page_of_commissions(self._rows(sales.COMMISSIONS, query, retry, timeout))
 
     def probe(self, *, retry: RetryPolicy | None = None, timeout: float | None = None) -> KeyInfo:
         """Learn the key's rate limit with one cheap request that fails on purpose.
 
-        ``pageSize=0`` is a 422 for a key that works, and only errors carry the limit. Raises the errors
-        about key, plan, role and workspace as every other call does. Often the very first request: unless
-        told otherwise it gives up after three attempts, for a wrong address does not get better.
+        Raises the errors about key, plan, role and workspace as every other call does. Often the very first
+        request: unless told otherwise it gives up after three attempts, for a wrong address does not get
+        better.
         """
-        reply = self._caller.call(
-            Operation.READ,
-            routes.CUSTOMERS,
-            routes.CUSTOMERS + "?pageSize=0",
-            check=_is_page,
-            accept=(Unprocessable,),
-            retry=retry or self._caller.policy.for_first_contact(),
-            timeout=timeout,
-        )
-        return KeyInfo(
-            limit=reply.times.limit,
-            remaining=reply.times.remaining,
-            latency_s=reply.answer.received_at - reply.answer.started_at,
-            server_offset_s=self.limiter.server_offset_s,
-        )
+        return key.limits(self._caller, retry, timeout)
 
     def can_write(self, *, retry: RetryPolicy | None = None, timeout: float | None = None) -> bool:
-        """Whether the owner of this key may change customers; changes nothing.
+        """Whether the owner of this key may change customers; changes nothing."""
+        return key.may_write(self._caller, retry, timeout)
 
-        Dub looks at the role before it reads the body, so a PATCH without a body is 403 for viewers and 400
-        for others.
-        """
-        accepted = (BadRequest, RoleTooLow, CustomerNotFound)
+    def _rows(
+        self, route: str, query: str, retry: RetryPolicy | None, timeout: float | None
+    ) -> Sequence[dict[str, Any]]:
         reply = self._caller.call(
-            Operation.UPDATE,
-            routes.CUSTOMER,
-            routes.customer_path("cus_0"),
-            check=is_row,
-            accept=accepted,
-            retry=retry or self._caller.policy.for_first_contact(),
-            timeout=timeout,
+            Operation.READ, route, route + query, check=is_json_list, retry=retry, timeout=timeout
         )
-        return not isinstance(reply.error, RoleTooLow)
+        rows: Sequence[dict[str, Any]] = reply.value
+        return rows
 
     def _customer(
         self,
@@ -296,10 +302,6 @@ class DubClient:
 
 def _expanded(include: bool | None) -> str:
     return routes.query_string({"includeExpandedFields": include})
-
-
-def _is_page(value: Any) -> bool:
-    return isinstance(value, list) and all(map(is_row, value))
 
 
 def _is_count(value: Any) -> bool:

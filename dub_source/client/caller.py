@@ -44,6 +44,11 @@ def is_row(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("id"), str)
 
 
+def is_page(value: Any) -> bool:
+    """Whether an answer is a JSON array of rows."""
+    return isinstance(value, list) and all(map(is_row, value))
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer, read: ``value`` is its JSON, or ``error`` the error that it is and the caller accepts."""

@@ -15,15 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dub_source.client.retry_after import ServerTimes
-from dub_source.client.sliding_window import ClockOffset, ForeignTraffic, SlidingWindow
+from dub_source.client.sliding_window import Arrivals, ClockOffset, ForeignTraffic
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """A place in time: our clock's epoch seconds, and the number of the server's window it counts in."""
+    """A place in time: our clock's epoch seconds, and what to name when it is taken back."""
 
     at: float
-    window: int
+    windows: tuple[int, int]
 
 
 class RateLimiter:
@@ -46,7 +46,7 @@ class RateLimiter:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._own = SlidingWindow(window_s)
+        self._own = Arrivals(window_s)
         self._foreign = ForeignTraffic(window_s)
         self._offset = ClockOffset()
         self._limit: int | None = None
@@ -91,12 +91,12 @@ class RateLimiter:
                 if generation == self._generation:
                     return permit
                 # Something was learned meanwhile: ask again, with what is known now.
-                self._own.uncount(permit.window)
+                self._own.uncount(permit.windows)
 
     def release(self, permit: Permit) -> None:
         """Give a place back whose request never reached the server."""
         with self._lock:
-            self._own.uncount(permit.window)
+            self._own.uncount(permit.windows)
 
     def observe(
         self, permit: Permit, *, status: int, times: ServerTimes, sent: float, received: float
@@ -104,6 +104,7 @@ class RateLimiter:
         """Learn from an answer; ``sent`` and ``received`` are our clock's epoch seconds."""
         with self._lock:
             self._learn_clock(times, sent, received)
+            self._own.took(received - sent)
             if times.limit is not None and times.limit != self._limit:
                 self._limit = times.limit
                 self._void_reservations()
@@ -145,12 +146,17 @@ class RateLimiter:
 
     def _refused(self, permit: Permit, times: ServerTimes) -> None:
         # What is refused does not count on the server.
-        self._own.uncount(permit.window)
+        self._own.uncount(permit.windows)
         # Under way when the pause began: the same event, not another one.
         same_event = permit.at < self._pause_began
         if self._limit is not None:
             at = self._clock() + self._offset.value
-            self._foreign.refused(self._limit - self._own.used(at), at, same_event=same_event)
+            self._foreign.refused(
+                self._limit - self._own.used(at),
+                at,
+                same_event=same_event,
+                transit_s=self._own.transit_s,
+            )
             self._void_reservations()
         if same_event:
             return

@@ -8,6 +8,11 @@ counts (2xx and 4xx alike), what is refused does not. Times here are epoch secon
 import math
 from dataclasses import dataclass, field
 
+_ON_THE_WAY = 0.98
+"""The share of a round trip after which a request has been counted at the latest; the rest is answering."""
+_STALE_S = 1.25
+"""Seconds that a Date can be old when it is sent, and some: uvicorn renews it every second."""
+
 
 @dataclass(slots=True)
 class SlidingWindow:
@@ -67,13 +72,62 @@ class SlidingWindow:
         return divmod(math.floor(at * 1000.0), self._window_ms)
 
 
+class Arrivals:
+    """Two sliding windows, for requests that count when they arrive, which nobody here knows exactly.
+
+    A request that is sent at ``at`` arrives between then and ``transit_s`` later. What fits into the windows
+    of both cases fits: in windows of a minute a transit of a fifth of a second makes no difference, in
+    windows of a second it shifts a fifth of the requests into another one.
+    """
+
+    def __init__(self, window_s: float) -> None:
+        self._longest_s = window_s / 2.0
+        self._early = SlidingWindow(window_s)
+        self._late = SlidingWindow(window_s)
+        self._quickest_s = math.inf
+        self.transit_s = 0.0
+
+    def took(self, seconds: float) -> None:
+        """A request and its answer took so long together.
+
+        The quickest of late count: who arrives a little after the moment that was reckoned with finds more
+        room, and who arrives before it may find none.
+        """
+        self._quickest_s = min(seconds, 1.02 * self._quickest_s)
+        self.transit_s = min(_ON_THE_WAY * self._quickest_s, self._longest_s)
+
+    def used(self, at: float) -> int:
+        """What the server counts against the limit, at most, when what is sent at ``at`` arrives."""
+        return max(self._early.used(at), self._late.used(at + self.transit_s))
+
+    def count(self, at: float) -> tuple[int, int]:
+        """Count one request; returns the numbers of its windows, for ``uncount``."""
+        return self._early.count(at), self._late.count(at + self.transit_s)
+
+    def uncount(self, windows: tuple[int, int]) -> None:
+        """Take back a request that the server did not count."""
+        self._early.uncount(windows[0])
+        self._late.uncount(windows[1])
+
+    def earliest(self, at: float, budget: int) -> float:
+        """The first moment, not before ``at``, to send a request that fits into a budget (from 1 up)."""
+        while True:
+            at = self._early.earliest(at, budget)
+            arrival = at + self.transit_s
+            wait = self._late.earliest(arrival, budget) - arrival
+            if wait <= 0.0:
+                return at
+            at += wait
+
+
 @dataclass(slots=True)
 class ClockOffset:
     """Server clock minus ours in seconds, as an interval that each answer narrows.
 
     A ``Date`` of D, cut to whole seconds and read between our sending at ``sent`` and our receiving at
     ``received``, says that the offset lies between D - received and D + 1 - sent. Answers at different
-    fractions of a second narrow that down to the latency.
+    fractions of a second narrow that down to the latency. Many servers renew what they write there only now
+    and then, so a clock that seems to be a second slow is taken to be right.
     """
 
     low: float = -math.inf
@@ -87,6 +141,8 @@ class ClockOffset:
     @property
     def value(self) -> float:
         """The offset that is nearest to 0 among the possible ones: most clocks are right."""
+        if self.low <= 0.0 <= self.high + _STALE_S:
+            return 0.0
         return min(max(0.0, self.low), self.high)
 
     def observe(self, earliest: float, latest: float, *, sent: float, received: float) -> None:
@@ -124,9 +180,13 @@ class ForeignTraffic:
         """An answer shows this amount; returns whether that is more than was believed."""
         return self._raise_to(amount, at, self.window_s)
 
-    def refused(self, amount: int, at: float, *, same_event: bool) -> None:
-        """A refusal shows this amount (``same_event``: it is one of several at once)."""
-        shortest = self.window_s / 60.0
+    def refused(self, amount: int, at: float, *, same_event: bool, transit_s: float = 0.0) -> None:
+        """A refusal shows this amount (``same_event``: it is one of several at once).
+
+        It is believed for four times ``transit_s``, the way to the server, at least: whoever has come into
+        another window than was reckoned with is in the way there until it ends.
+        """
+        shortest = min(max(self.window_s / 60.0, 4.0 * transit_s), self.window_s)
         if not same_event:
             quiet = at >= self.until + self.window_s
             self._belief_s = shortest if quiet else min(max(self._belief_s * 2.0, shortest), self.window_s)

@@ -1,5 +1,6 @@
 """The rate limiter against an independent simulation of Upstash's sliding window."""
 
+import heapq
 import math
 import random
 import threading
@@ -195,6 +196,57 @@ def test_foreign_burst_passes() -> None:
     assert world.passed - passed >= 3 * 480 * 0.95
 
 
+class Minutes(World):
+    """A world in which several requests travel at once, as those of a sweep do, by the server's minute."""
+
+    def by_minute(self, minutes: int, workers: int) -> list[int]:
+        passed: Counter[int] = Counter()
+        arrivals: list[tuple[float, int, Permit, float]] = []
+        first = math.floor((self.now + self.skew) / 60.0)
+        end = (first + minutes) * 60.0 - self.skew
+        while self.now < end:
+            if len(arrivals) < workers:
+                permit = self.limiter.acquire()
+                sent = self.now
+                heapq.heappush(arrivals, (sent + self.latency, self.sent, permit, sent))
+                self.sent += 1
+            while arrivals and (len(arrivals) >= workers or arrivals[0][0] <= self.now):
+                received, number, permit, sent = heapq.heappop(arrivals)
+                self.now = max(self.now, received)
+                handled = received - self.latency / 2
+                passes, remaining, reset = self.server.request(self._server_ms(handled))
+                passed[math.floor((handled + self.skew) / 60.0) - first] += passes
+                if not passes:
+                    self.refused.append(received)
+                told = not passes or number == 0
+                times = ServerTimes(
+                    limit=self.limit if told else None,
+                    remaining=remaining if told else None,
+                    reset=reset / 1000 if told else None,
+                    date=float(math.floor(handled + self.skew)),
+                )
+                status = 200 if passes else 429
+                self.limiter.observe(permit, status=status, times=times, sent=sent, received=received)
+        return [passed[minute] for minute in range(minutes)]
+
+
+@pytest.mark.parametrize("limit", (600, 1_200, 3_000))
+@pytest.mark.parametrize("share", (0.8, 1.0))
+@pytest.mark.parametrize("start", (0.0, 20.0, 50.0))
+def test_every_minute_of_a_long_sweep_uses_its_budget(limit: int, share: float, start: float) -> None:
+    """Dub's own windows, 150 ms away: what share of each minute's budget is used, first to last."""
+    world = Minutes(limit, share, start, latency=0.15)
+    used = [number / (limit * share) for number in world.by_minute(6, workers=16)]
+    assert len(world.refused) <= 0.01 * world.sent
+    # The first minute's budget is spent at once, or as far as sixteen requests at a time get; after it the
+    # window slides, and what was spent late in one minute is missing in the next.
+    fastest = 16 / 0.15 * (60.0 - start) / (limit * share)
+    assert used[0] >= 0.98 * min(1.0, fastest)
+    assert all(0.98 <= each <= 1.01 for each in used[2:]), used
+    assert sum(used[:2]) >= 0.98 * (min(1.0, fastest) + 1.0)
+    assert sum(used) >= 0.98 * (5.0 + min(1.0, fastest))
+
+
 def limiter_of(time: FakeTime, max_share: float = 0.8) -> RateLimiter:
     return RateLimiter(window_s=60.0, max_share=max_share, clock=time.clock, sleep=time.sleep)
 
@@ -359,7 +411,7 @@ def test_interrupted_wait_gives_its_place_back() -> None:
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             limiter.acquire()
-    assert sum(limiter._own._counts.values()) == 5
+    assert sum(limiter._own._early._counts.values()) == 5
 
 
 @pytest.mark.parametrize("skew", (-500.0, -3.3, 0.0, 0.4, 77.7))
