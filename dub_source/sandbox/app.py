@@ -18,12 +18,14 @@ from dub_source.sandbox.access import WRITERS, Access, Headers, Needs
 from dub_source.sandbox.faults import Fault
 from dub_source.sandbox.operations import Answer, Call, Operations
 from dub_source.sandbox.problems import Problem, code_of
+from dub_source.sandbox.sales import SalesOperations
 from dub_source.sandbox.validation import parse_query
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Operation = Callable[[Call], Answer]
+Methods = dict[str, tuple[Operation, Needs]]
 
 TRANSPORT = "dub_source.sandbox.transport"
 _METHODS = frozenset("GET HEAD OPTIONS POST PUT DELETE PATCH".split())
@@ -31,7 +33,7 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _REPEATED_SLASHES = re.compile(r"[/\\]+")
 _READ = Needs()
 _WRITE = Needs(roles=WRITERS)
-_COUNT = Needs(paid_plan=False)
+_ANY_PLAN = Needs(paid_plan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Application:
     def __init__(
         self,
         operations: Operations,
+        sales: SalesOperations,
         access: Access,
         lock: threading.RLock,
         *,
@@ -66,16 +69,18 @@ class Application:
         self.faults: list[Fault] = []
         self.before_request: Callable[[str, str], object] | None = None
         self.log: deque[LoggedRequest] | None = deque(maxlen=log_size) if log_size else None
-        self._collection: dict[str, tuple[Operation, Needs]] = {
+        self._collection: Methods = {
             "GET": (operations.list_page, _READ),
             "POST": (operations.create, _WRITE),
         }
-        self._count: dict[str, tuple[Operation, Needs]] = {"GET": (operations.count, _COUNT)}
-        self._item: dict[str, tuple[Operation, Needs]] = {
+        self._count: Methods = {"GET": (operations.count, _ANY_PLAN)}
+        self._item: Methods = {
             "GET": (operations.get, _READ),
             "PATCH": (operations.update, _WRITE),
             "DELETE": (operations.delete, _WRITE),
         }
+        self._events: Methods = {"GET": (sales.events, _READ)}
+        self._commissions: Methods = {"GET": (sales.commissions, _ANY_PLAN)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -135,11 +140,9 @@ class Application:
         customer = _decoded(parts[-1]) if parts else ""
         if customer is None:
             return _page(400, "Bad Request")
-        if not parts or parts[0] != "customers" or len(parts) > 2:
+        table = self._methods(parts, customer)
+        if table is None:
             return _page(404, "404: This page could not be found.")
-        table = self._collection
-        if len(parts) == 2:
-            table = self._count if customer == "count" else self._item
         if method == "OPTIONS":
             return Answer(204, b"", None, {"allow": ", ".join(sorted({*table, "HEAD", "OPTIONS"}))})
         entry = table.get("GET" if method == "HEAD" else method)
@@ -153,6 +156,16 @@ class Application:
             return operation(Call(workspace, parameters, body, customer))
         except Problem as problem:
             return Answer(problem.status, orjson.dumps(problem.body), headers=headers)
+
+    def _methods(self, parts: list[str], last: str) -> Methods | None:
+        """What can be done at this path; None if there is nothing."""
+        if parts[:1] == ["customers"]:
+            if len(parts) == 2:
+                return self._count if last == "count" else self._item
+            return self._collection if len(parts) == 1 else None
+        if len(parts) != 1:
+            return None
+        return {"events": self._events, "commissions": self._commissions}.get(parts[0])
 
 
 def _tidy(path: str) -> str:

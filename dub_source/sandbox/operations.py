@@ -66,7 +66,12 @@ class Operations:
         """GET /customers."""
         query = validation.list_query(call.parameters)
         program_id = _program(call.workspace, query.filters)
-        validation.check_paging(query)
+        validation.check_paging(
+            sort_by=query.sort_by,
+            starting_after=query.starting_after,
+            ending_before=query.ending_before,
+            page=query.page,
+        )
         matches = predicate(query.filters, program_id)
         table = self._store.tables[call.workspace.id]
         cursor = query.starting_after or query.ending_before

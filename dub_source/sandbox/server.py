@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 
@@ -22,6 +23,7 @@ from dub_source.sandbox.app import TRANSPORT, Application, LoggedRequest
 from dub_source.sandbox.faults import Fault
 from dub_source.sandbox.model import Customer, Dataset
 from dub_source.sandbox.operations import Operations
+from dub_source.sandbox.sales import SalesBook, SalesOperations
 from dub_source.sandbox.store import Store
 
 HOST = "127.0.0.1"
@@ -62,8 +64,10 @@ class Sandbox:
         self._lock = threading.RLock()
         self.store = Store(dataset, self._random)
         self._access = Access(dataset, limit=rate_limit, window_s=rate_window_s, clock=clock)
+        self._sales = SalesBook()
         self._application = Application(
             Operations(self.store, self._random, clock),
+            SalesOperations(self.store, self._sales, self._random, clock),
             self._access,
             self._lock,
             latency_s=latency_ms / 1000,
@@ -165,6 +169,28 @@ class Sandbox:
         """
         with self._lock:
             self.store.update(self._existing(customer_id, workspace_id), fields)
+
+    def record_sale(
+        self, customer_id: str, amount: int, workspace_id: str | None = None, *, at: datetime | None = None
+    ) -> None:
+        """Let a customer buy for ``amount`` cents, now or ``at`` (with a time zone), as track/sale does.
+
+        Raises:
+            KeyError: if there is no such customer.
+            ValueError: if the amount is 0 or less, which Dub does not record.
+        """
+        if amount <= 0:
+            raise ValueError("A sale needs an amount above 0.")
+        with self._lock:
+            row = self._existing(customer_id, workspace_id)
+            at_ms = round((self._clock() if at is None else at.timestamp()) * 1000)
+            self._sales.add(row, amount, at_ms, self._random)
+            changes = {
+                "sales": row.sales + 1,
+                "sale_amount": row.sale_amount + amount,
+                "first_sale_ms": at_ms if row.first_sale_ms is None else row.first_sale_ms,
+            }
+            self.store.update(row, changes)
 
     def delete(self, customer_id: str, workspace_id: str | None = None) -> None:
         """Delete a customer, as clean-ups do.

@@ -78,10 +78,10 @@ def list_query(parameters: dict[str, str]) -> ListQuery:
         Problem: 422 with the first error.
     """
     expanded = _flag(parameters, "includeExpandedFields")
-    sort_by = _option(parameters, "sortBy", _SORT_FIELDS) or "createdAt"
-    sort_order = _option(parameters, "sortOrder", _SORT_ORDERS) or "desc"
-    page = _integer(parameters, "page", "Page", None)
-    page_size = _integer(parameters, "pageSize", "Page size", _MAX_PAGE_SIZE)
+    sort_by = option(parameters, "sortBy", _SORT_FIELDS) or "createdAt"
+    sort_order = option(parameters, "sortOrder", _SORT_ORDERS) or "desc"
+    page = integer(parameters, "page", "Page", None)
+    page_size = integer(parameters, "pageSize", "Page size", _MAX_PAGE_SIZE)
     return ListQuery(
         filters=_filters(parameters),
         expanded=expanded,
@@ -94,26 +94,29 @@ def list_query(parameters: dict[str, str]) -> ListQuery:
     )
 
 
-def check_paging(query: ListQuery) -> None:
+def check_paging(*, sort_by: str, starting_after: str | None, ending_before: str | None, page: int) -> None:
     """The rules between paging parameters, which Dub checks after the schema and the program.
+
+    Args:
+        page: 0 where none was given.
 
     Raises:
         Problem: 422 with the first rule that is broken.
     """
-    cursor = query.starting_after or query.ending_before
-    if query.starting_after and query.ending_before:
+    cursor = starting_after or ending_before
+    if starting_after and ending_before:
         raise invalid("You cannot use both startingAfter and endingBefore at the same time.")
-    if cursor and query.sort_by != "createdAt":
+    if cursor and sort_by != "createdAt":
         raise invalid(
             "Cursor-based pagination only supports sorting by `createdAt`. "
             "Use offset-based pagination (page/pageSize) for other sort fields."
         )
-    if cursor and query.page:
+    if cursor and page:
         raise invalid(
             "You cannot use both page and startingAfter/endingBefore at the same time. "
             "Please use one pagination method."
         )
-    if not cursor and query.page > _MAX_PAGE:
+    if not cursor and page > _MAX_PAGE:
         raise invalid(
             f"Page is too big (cannot be more than {_MAX_PAGE}), "
             "recommend using cursor-based pagination instead."
@@ -126,7 +129,7 @@ def count_query(parameters: dict[str, str]) -> Filters:
     Raises:
         Problem: 422 if groupBy is not one that Dub knows.
     """
-    group_by = _option(parameters, "groupBy", _GROUPS)
+    group_by = option(parameters, "groupBy", _GROUPS)
     return replace(_filters(parameters), customer_ids=None, group_by=group_by)
 
 
@@ -156,7 +159,12 @@ def _flag(parameters: dict[str, str], name: str) -> bool:
     return value.lower() == "true"
 
 
-def _option(parameters: dict[str, str], name: str, options: tuple[str, ...]) -> str | None:
+def option(parameters: dict[str, str], name: str, options: tuple[str, ...]) -> str | None:
+    """The parameter, which must be one of the options; None if it is not there.
+
+    Raises:
+        Problem: 422.
+    """
     value = parameters.get(name)
     if value is not None and value not in options:
         raise _bad_option(name, options)
@@ -168,7 +176,12 @@ def _bad_option(name: str, options: tuple[str, ...]) -> Problem:
     return invalid(f"invalid_value: {name}: Invalid option: expected one of {listed}")
 
 
-def _integer(parameters: dict[str, str], name: str, label: str, maximum: int | None) -> int | None:
+def integer(parameters: dict[str, str], name: str, label: str, maximum: int | None) -> int | None:
+    """The parameter as a whole number from 1 up; None if it is not there.
+
+    Raises:
+        Problem: 422, in which the parameter is called ``label``.
+    """
     if name not in parameters:
         return None
     value = javascript_number(parameters[name])
