@@ -29,8 +29,14 @@ Path: TypeAlias = tuple[str, ...]
 OTHER_FIELDS = "other_fields"
 """The column of the fields that have none of their own."""
 
-_KEPT_FREE = frozenset({OTHER_FIELDS, "observed_at", "deleted_at"})
-"""What this package writes about a customer itself, now or in a later version."""
+_KEPT_FREE = frozenset(
+    {
+        OTHER_FIELDS,
+        *"row_hash name_generated observed_at deleted_at version_key change changed_fields".split(),
+        *"valid_from valid_to is_current".split(),
+    }
+)
+"""What this package writes about a customer and its versions itself, in tables and views."""
 _OF_WAREHOUSES = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "rowid"})
 """Names that Postgres and DuckDB do not give away (BigQuery's, and dlt's, begin with an underscore)."""
 _LONGEST = 63

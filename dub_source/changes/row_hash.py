@@ -1,0 +1,60 @@
+"""A short text for all that a row says: equal texts, equal rows.
+
+``row_hash`` is the *baseline* (which columns are loaded, and in which form), a dash, and the MD5 of the row's
+values, column by column in the order of names, each as ``name:length:value`` with the length in bytes. Nulls
+leave no trace, so a column that comes and goes without a value changes nothing.
+
+It stays in warehouses for years and is compared with what later versions compute, on other machines. So
+nothing in it depends on types that Arrow, DuckDB or a destination choose, nor on how they print numbers. A
+different form needs a different baseline. (MD5: nobody gains by making two customers look alike, and it is
+the fastest that every warehouse has, too.)
+
+Computed by Arrow and hashlib, not in SQL: measured on 10,000 rows of 28 columns, 27 ms against 40.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dub_source.changes.columns import is_field, plain, texts
+
+_ROWS_AT_ONCE = 10_000
+"""Bounds the memory (about 1 KB a row), and the size of Arrow's texts."""
+
+
+def row_hashes(table: pa.Table, baseline: str) -> pa.Array:
+    """The ``row_hash`` of every row, as texts.
+
+    Args:
+        table: fields in any types and order, ``name_generated``; other columns of this package, and those of
+            dlt, do not count.
+        baseline: what these hashes can be compared with.
+    """
+    names = sorted(name for name in table.column_names if is_field(name) or name == "name_generated")
+    hashes: list[str] = []
+    for start in range(0, table.num_rows, _ROWS_AT_ONCE):
+        hashes += _hashes(table.select(names).slice(start, _ROWS_AT_ONCE), baseline)
+    return pa.array(hashes, type=pa.string())
+
+
+def _hashes(table: pa.Table, baseline: str) -> Iterator[str]:
+    parts = [
+        _part(name, plain(column))
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if column.null_count < len(column)
+    ]
+    if not parts:
+        parts = [pa.array([b""] * table.num_rows, type=pa.binary())]
+    # The first b"" is one more part: Arrow 26 leaves out rows whose parts are all null.
+    joined = pc.binary_join_element_wise(*parts, b"", b"", null_handling="skip")
+    for row in joined.to_pylist():
+        yield f"{baseline}-{hashlib.md5(row, usedforsecurity=False).hexdigest()}"
+
+
+def _part(name: str, column: pa.Array) -> pa.Array:
+    """``name:length:value`` of every row, null where the value is."""
+    values = texts(column).cast(pa.binary())
+    lengths = pc.binary_length(values).cast(pa.string()).cast(pa.binary())
+    return pc.binary_join_element_wise(name.encode(), lengths, values, b":")
