@@ -17,8 +17,11 @@ from dub_source.errors import (
     InvalidArgument,
     InviteExpired,
     InvitePending,
+    OtherWorkspace,
     RequestError,
     SettingsError,
+    SpoolError,
+    TooManyVanished,
     Unauthorized,
     UnknownFormat,
     WalkIncomplete,
@@ -47,6 +50,7 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 5, "Dub cannot be reached, fails, or the address is not Dub's API; try again later"
     DESTINATION = 6, "the destination cannot be used"
     RUNNING = 7, "another load into the same place is running; nothing was sent"
+    STOPPED = 8, "stopped before anything was changed: too many customers are gone, or another workspace"
     INTERRUPTED = 130, "interrupted (Ctrl-C, SIGINT); nothing is half-written"
     TERMINATED = 143, "ended by SIGTERM; nothing is half-written"
 
@@ -56,6 +60,9 @@ _CODES: tuple[tuple[type[DubError], ExitCode], ...] = (
     (SettingsError, ExitCode.SETTINGS),
     (InvalidArgument, ExitCode.SETTINGS),
     (DestinationError, ExitCode.DESTINATION),
+    (SpoolError, ExitCode.DESTINATION),
+    (TooManyVanished, ExitCode.STOPPED),
+    (OtherWorkspace, ExitCode.STOPPED),
     (WalkIncomplete, ExitCode.INCOMPLETE),
     (Unauthorized, ExitCode.REFUSED),
     (Forbidden, ExitCode.REFUSED),
@@ -156,6 +163,7 @@ def _about_configuration(chain: list[BaseException]) -> str | None:
     from dlt.common.configuration.exceptions import (
         ConfigFieldMissingException,
         ConfigValueCannotBeCoercedException,
+        ValueNotSecretException,
     )
     from dlt.common.configuration.providers.toml import TomlProviderReadException
 
@@ -167,6 +175,8 @@ def _about_configuration(chain: list[BaseException]) -> str | None:
                 f"The setting {error.field_name} has a value of the wrong type: "
                 "correct it in .dlt/ or the environment."
             )
+        if isinstance(error, ValueNotSecretException):
+            return f"The setting {error.key} is secret: move it from .dlt/config.toml to .dlt/secrets.toml."
         if isinstance(error, TomlProviderReadException):
             return (
                 f"The file .dlt/{error.file_name} is not valid TOML: correct it, or start from the example."
@@ -191,6 +201,12 @@ def _leaves(traces: Mapping[str, Any]) -> set[str]:
         nested = [each.traces for each in entries if hasattr(each, "traces")]
         names |= set().union(*map(_leaves, nested)) if nested else {name}
     return names
+
+
+def cause(error: BaseException) -> BaseException:
+    """The error of ours behind what dlt wrapped around it; else the one that began it all."""
+    chain = _chain(error)
+    return next((each for each in chain if isinstance(each, DubError)), chain[-1])
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

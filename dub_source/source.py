@@ -1,35 +1,32 @@
-"""The dlt source: ``dub()`` with its resource ``customers``."""
+"""The dlt source: ``dub()`` with its resources ``customers``, ``customers_history`` and ``sync_runs``."""
 
 import logging
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any, get_args
 
 import dlt
-import pyarrow as pa
 from dlt.common.configuration import with_config
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.common.typing import TSecretStrValue
 from dlt.extract.resource import DltResource
 
-from dub_source.client import DubClient
-from dub_source.errors import SettingsError
-from dub_source.generated_names import GeneratedNames
-from dub_source.observer import Observer
-from dub_source.schema import arrow_schema, to_table
+from dub_source.changes import DEFAULT_SHARE, VanishLimit
+from dub_source.destinations import MergeStrategy
+from dub_source.errors import SettingsError, WalkIncomplete
+from dub_source.extraction import Extraction
+from dub_source.incremental import DEFAULT_OVERLAP_S, DEFAULT_REFRESH_REQUESTS
+from dub_source.privacy import Privacy
+from dub_source.schedule import DEFAULT_SWEEP_EVERY_H, checked_mode
 from dub_source.selection import Selection
 from dub_source.settings import DEFAULT_BASE_URL, DEFAULT_RATE_SHARE, Settings
-from dub_source.types import Customer
-from dub_source.walk import Certificate, Sweep, workers_for
+from dub_source.state import State
+from dub_source.sync import Observer, Options, Report
 
 _logger = logging.getLogger("dub_source")
 
 CUSTOMERS = "customers"
 FILTERED = "customers_filtered"
-
-_ROWS_PER_TABLE = 10_000
-"""Arrow tables of this size load into DuckDB at full speed; tables of one page are ten times slower."""
+SYNC_RUNS = "sync_runs"
 
 
 @with_config(sections=("sources", "dub", "dub"))
@@ -46,9 +43,19 @@ def configured_settings(
 def dub(
     api_key: str = dlt.secrets.value,
     base_url: str = DEFAULT_BASE_URL,
+    mode: str = "auto",
+    sweep_every: float = DEFAULT_SWEEP_EVERY_H,
     page_size: int = 100,
     include_expanded_fields: bool = True,
     max_rate_share: float = DEFAULT_RATE_SHARE,
+    overlap: float = DEFAULT_OVERLAP_S,
+    refresh_requests: int = DEFAULT_REFRESH_REQUESTS,
+    max_vanished_share: float = DEFAULT_SHARE,
+    max_vanished: int | None = None,
+    accept_vanished: int | None = None,
+    exclude_columns: list[str] | None = None,
+    hash_columns: list[str] | None = None,
+    hash_key: TSecretStrValue | None = None,
     country: str | None = None,
     link_id: str | None = None,
     partner_id: str | None = None,
@@ -56,23 +63,36 @@ def dub(
     external_id: TSecretStrValue | None = None,
     table_name: str | None = None,
     merge_strategy: str = "upsert",
+    keep_rows: bool = False,
     observer: Observer | None = None,
-) -> DltResource:
-    """Customers of a Dub workspace.
+) -> list[DltResource]:
+    """Customers of a Dub workspace, their history, and a row about each run.
 
     Use it as any dlt source: ``dlt.pipeline(...).run(dub())``. Every argument can come from dlt's
-    configuration, section ``sources.dub``.
+    configuration, section ``sources.dub``. Only rows that are new, have changed or are gone are loaded.
 
     A filter does not go to the API, because a filtered walk there skips customers: all are read, and
-    those that match go to a table of their own, ``customers_filtered``. There, a customer that does not
-    match any more keeps its last values.
+    those that match go to a table of their own, ``customers_filtered``, without history and deletes. There,
+    a customer that does not match any more keeps its last values.
 
     Args:
         api_key: a workspace key of Dub; it begins with ``dub_``.
         base_url: where the API is.
+        mode: ``full`` reads everybody and finds out who was deleted; ``incremental`` reads new customers,
+            first sales, cancellations, and some known ones again; ``auto`` is full when a sweep is due.
+        sweep_every: hours between two sweeps in mode auto.
         page_size: customers a request, 1 to 100.
         include_expanded_fields: load link, partner, program and discount, too.
         max_rate_share: the share of the key's rate limit to use, above 0 up to 1.
+        overlap: seconds that an incremental run looks back, for customers that appeared late.
+        refresh_requests: requests of an incremental run for reading known customers again.
+        max_vanished_share: the share of the known customers that may be gone at once, 0 to 1; ten of them
+            may in any case.
+        max_vanished: the same as a number; the smaller of the two holds.
+        accept_vanished: how many may be gone this time, after a look.
+        exclude_columns: columns that are not loaded.
+        hash_columns: text columns that are loaded as keyed hashes (see :mod:`dub_source.privacy`).
+        hash_key: the secret for these.
         country: only customers of this country (two letters, as Dub shows it).
         link_id: only customers of this link.
         partner_id: only customers of this partner.
@@ -80,48 +100,87 @@ def dub(
         external_id: only the customer with this external id.
         table_name: load into this table instead; lower-case letters, digits and underscores.
         merge_strategy: dlt's strategy; ``delete-insert`` is for destinations without ``upsert``.
-        observer: is told how the load gets on.
+        keep_rows: leave the rows on this machine's disk; for callers that remove them when they are loaded.
+        observer: is told how the run gets on.
 
     Returns:
-        The resource ``customers``: merged on ``id``, with the columns of :mod:`dub_source.schema`.
+        The resources ``customers`` (merged on ``id``), ``customers_history`` (on ``version_key``) and
+        ``sync_runs``; with a filter, no history.
 
     Raises:
         SettingsError: if an argument is missing or cannot be used; that includes a filter that matches nobody
             for sure, such as an empty text.
     """
-    if merge_strategy not in ("upsert", "delete-insert"):
+    if merge_strategy not in get_args(MergeStrategy):
         raise SettingsError("The merge_strategy must be upsert or delete-insert.")
-    strategy: Literal["upsert", "delete-insert"] = merge_strategy  # type: ignore[assignment]
     selection = Selection(country, link_id, partner_id, email, external_id)
     if (link_id or partner_id) and not include_expanded_fields:
         raise SettingsError(
             "A filter by link_id or partner_id needs include_expanded_fields, because customers come without "
             "their link and partner otherwise."
         )
-    reading = _Reading(
-        settings=Settings(api_key=api_key, base_url=base_url, max_rate_share=max_rate_share),
-        page_size=_checked_page_size(page_size),
-        expanded=include_expanded_fields,
-        selection=selection,
+    table = _checked_table_name(table_name, filtered=bool(selection))
+    privacy = _checked_privacy(exclude_columns, hash_columns, hash_key)
+    extraction = Extraction(
+        Settings(api_key=api_key, base_url=base_url, max_rate_share=max_rate_share),
+        Options(
+            mode=checked_mode(mode),
+            sweep_every_h=sweep_every,
+            page_size=page_size,
+            expanded=include_expanded_fields,
+            overlap_s=overlap,
+            refresh_requests=refresh_requests,
+            selection=selection,
+            privacy=privacy,
+            limit=VanishLimit(share=max_vanished_share, count=max_vanished, accepted=accept_vanished),
+        ),
+        table=table,
+        strategy=merge_strategy,
         observer=observer,
+        keep_rows=keep_rows,
     )
-
-    def customers() -> Iterator[pa.Table]:
-        yield from reading.tables()
-
-    return dlt.resource(
-        customers,
-        name=CUSTOMERS,
-        table_name=_checked_table_name(table_name, filtered=bool(selection)),
-        primary_key="id",
-        write_disposition={"disposition": "merge", "strategy": strategy},
-    )
+    return _resources(extraction, table, merge_strategy, history=not selection)
 
 
-def _checked_page_size(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100:
-        raise SettingsError("The page_size must be a whole number from 1 to 100.")
-    return value
+def _resources(extraction: Extraction, table: str, strategy: str, *, history: bool) -> list[DltResource]:
+    def customers() -> Any:
+        _refuse_replace()
+        yield from extraction.customers()
+
+    def customers_history() -> Any:
+        _refuse_replace()
+        yield from extraction.history()
+
+    def sync_runs() -> Any:
+        yield from extraction.sync_runs()
+
+    merged: Any = {"disposition": "merge", "strategy": strategy}
+    # A version never changes, so one that is there already is left alone.
+    added: Any = {"disposition": "merge", "strategy": "insert-only" if strategy == "upsert" else strategy}
+    resources: list[DltResource] = [
+        dlt.resource(customers, name=CUSTOMERS, table_name=table, primary_key="id", write_disposition=merged),
+        dlt.resource(sync_runs, name=SYNC_RUNS, write_disposition="append"),
+    ]
+    if history:
+        versions = dlt.resource(
+            customers_history,
+            name=f"{CUSTOMERS}_history",
+            table_name=f"{table}_history",
+            primary_key="version_key",
+            write_disposition=added,
+        )
+        resources.insert(1, versions)
+    return resources
+
+
+def _checked_privacy(exclude: list[str] | None, hashed: list[str] | None, key: str | None) -> Privacy:
+    for name, value in (("exclude_columns", exclude), ("hash_columns", hashed)):
+        if isinstance(value, str):  # a set of it would be its letters
+            raise SettingsError(f'The setting {name} must be a list of columns, such as ["email", "name"].')
+    privacy = Privacy(frozenset(exclude or ()), frozenset(hashed or ()), key)
+    for name in sorted(privacy.unknown):
+        _logger.warning("No column is called %s so far: check exclude_columns and hash_columns.", name)
+    return privacy
 
 
 def _checked_table_name(name: object, *, filtered: bool) -> str:
@@ -137,6 +196,11 @@ def _checked_table_name(name: object, *, filtered: bool) -> str:
             "The table_name must be a name that dlt leaves as it is: up to 63 lower-case letters, digits and "
             "underscores, not beginning with a digit or _dlt, not ending with an underscore."
         )
+    if name == SYNC_RUNS or name.endswith(("_history", "_validity")):
+        raise SettingsError(
+            f"The table_name must not be {SYNC_RUNS} nor end with _history or _validity, because such tables "
+            "belong to one of customers: choose another name."
+        )
     if filtered and name == CUSTOMERS:
         raise SettingsError(
             "The table_name of a load with a filter must not be customers, which is the table of everybody: "
@@ -145,61 +209,28 @@ def _checked_table_name(name: object, *, filtered: bool) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One walk over the customers, as Arrow tables."""
+def _refuse_replace() -> None:
+    disposition: Any = dlt.current.resource().write_disposition
+    if disposition == "replace":
+        raise SettingsError(
+            "These tables cannot be loaded with write_disposition replace, because only what has changed is "
+            "loaded: leave write_disposition out."
+        )
 
-    settings: Settings
-    page_size: int
-    expanded: bool
-    selection: Selection
-    observer: Observer | None
 
-    def tables(self) -> Iterator[pa.Table]:
-        # The table exists, with all its columns, even when there is nobody to put into it.
-        yield arrow_schema(expanded=self.expanded).empty_table()
-        with DubClient(self.settings) as client:
-            # One cheap request tells whether the key works and how fast it may go, before anything else.
-            key = client.probe()
-            sweep = Sweep(
-                client,
-                page_size=self.page_size,
-                include_expanded_fields=self.expanded,
-                workers=workers_for(
-                    key.latency_s,
-                    key.limit and key.limit / self.settings.rate_window_s,
-                    most=self.settings.max_connections,
-                ),
-            )
-            if self.observer is not None:
-                self.observer.expecting(sweep.expected)
-            names = GeneratedNames(client)
-            for customers in self._batches(sweep):
-                wanted = self.selection.of(customers)
-                if wanted:
-                    yield to_table(names.removed_from(wanted), expanded=self.expanded)
-            if sweep.certificate is not None:
-                self._report(sweep.certificate, client)
+@dlt.source(name="dub", section="dub")
+def failed_run(report: Report, error: BaseException) -> DltResource:
+    """The row in ``sync_runs`` of a run that has failed, and what the next run must know of it.
 
-    def _report(self, certificate: Certificate, client: DubClient) -> None:
-        if self.observer is not None:
-            self.observer.ended(certificate, client.stats)
-        elif not certificate.complete:
-            neighbours = ", ".join(certificate.neighbours)
-            _logger.warning(
-                "The customers are %s. In the order of ids they stand next to: %s", certificate, neighbours
-            )
+    Args:
+        report: of the run.
+        error: what it failed with; only its kind is kept.
+    """
 
-    def _batches(self, sweep: Sweep) -> Iterator[list[Customer]]:
-        batch: list[Customer] = []
-        total = 0
-        for page in sweep:
-            batch.extend(page.customers)
-            total += len(page.customers)
-            if self.observer is not None:
-                self.observer.read(total)
-            if len(batch) >= _ROWS_PER_TABLE:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+    def sync_runs() -> Any:
+        if report.decision.kind == "full" and isinstance(error, WalkIncomplete):
+            stored = dlt.current.source_state().setdefault(report.table, {})
+            State.read(stored).after_failed_sweep(report.started_at).write(stored)
+        yield report.row(error=type(error).__name__)
+
+    return dlt.resource(sync_runs, name=SYNC_RUNS, write_disposition="append")

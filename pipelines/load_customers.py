@@ -1,4 +1,4 @@
-"""Load the customers of a Dub workspace into DuckDB: what ``dub-source load`` does, as a dlt script.
+"""Keep a DuckDB file up to date with a Dub workspace: what ``dub-source load`` does, as a dlt script.
 
 Copy it and change what you like; it is plain dlt. The key comes from ``SOURCES__DUB__API_KEY`` or from
 ``api_key`` under ``[sources.dub]`` in ``.dlt/secrets.toml``. Run it in a folder with ``.dlt/config.toml``,
@@ -16,11 +16,11 @@ import dlt
 
 from dub_source import dub
 from dub_source.failures import ExitCode, explain
-from dub_source.runs import Outcome
+from dub_source.runs import Outcome, run_source
 
 
 def load_customers() -> ExitCode:
-    """Merge every customer into the table ``dub.customers`` of ``dub_customers.duckdb``."""
+    """Bring the dataset ``dub`` of ``dub_customers.duckdb`` up to date."""
     # Rows are on the disk while they are on their way: nobody else needs to read them.
     os.umask(0o077)
     pipeline = dlt.pipeline(
@@ -30,16 +30,22 @@ def load_customers() -> ExitCode:
     )
     # A run that was killed leaves its package behind. dlt would load that one now, of long ago, instead of
     # asking Dub; and what it had staged a second time, which makes duplicates. So forget it, with its rows:
-    # all that dlt must know for this run is in the destination.
+    # all that dlt must know for this run is in the destination, and what was read is kept elsewhere.
     pipeline.drop()
     outcome = Outcome()
     try:
-        print(pipeline.run(dub(observer=outcome)))
+        run_source(pipeline, dub(observer=outcome, keep_rows=True), outcome)
     finally:
         pipeline.drop()
-    if outcome.certificate is None or not outcome.certificate.complete:
-        print(f"The customers are not all there: {outcome.certificate}.", file=sys.stderr)
+    report = outcome.report
+    if report is None or not report.complete:
+        unread = 0 if report is None else report.unread
+        print(f"The customers are not all there: complete except {unread}.", file=sys.stderr)
         return ExitCode.INCOMPLETE
+    print(
+        f"{report.decision.kind}: read {report.read}, created {report.created}, updated {report.updated}, "
+        f"deleted {report.deleted}, {report.stats.requests} requests"
+    )
     return ExitCode.OK
 
 

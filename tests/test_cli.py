@@ -1,6 +1,7 @@
 """The command line: results, one sentence and an exit code for bad input, silence about people."""
 
 import contextlib
+import inspect
 import json
 import os
 import pty
@@ -18,11 +19,14 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
+from dub_source.changes import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from dub_source.cli.commands import dub_source
 from dub_source.failures import ExitCode
 from dub_source.sandbox import Fault, Sandbox
 from dub_source.sandbox.generate import generate
 from dub_source.schema import COLUMNS, EXPANDED_COLUMNS
+from dub_source.source import dub
+from dub_source.sync import SYNC_RUNS
 from tests.conftest import StartSandbox
 
 Run = Callable[..., Result]
@@ -62,9 +66,10 @@ def sentence(result: Result) -> str:
 def test_load_says_what_it_did_and_how_to_go_on(run: Run, tmp_path: Path) -> None:
     result = run("load")
     assert result.exit_code == 0
-    first, where, _, query = result.stdout.splitlines()
-    assert first.startswith("Read 120 customers in ")
-    assert first.endswith(": complete.")
+    why, what, cost, where, _, query = result.stdout.splitlines()
+    assert why == "Full run: the first sweep of this table has not been completed yet."
+    assert what == "Read 120 customers: complete. 120 created, 0 updated, 0 deleted."
+    assert re.match(r"\d+ requests, \d+\.\d s", cost)
     assert where == "dub_customers.duckdb: table dub.customers has 120 rows."
     with duckdb.connect(str(tmp_path / "dub_customers.duckdb"), read_only=True) as connection:
         assert connection.execute(query).fetchall()
@@ -74,7 +79,8 @@ def test_load_as_json(run: Run, sandbox: Sandbox) -> None:
     result = run("load", "--json", "--database", "rows.duckdb", "--dataset", "crm")
     assert (result.exit_code, result.stderr) == (0, "")
     outcome = json.loads(result.stdout)
-    assert outcome["read"] == outcome["rows"] == 120
+    assert outcome["read"] == outcome["rows"] == outcome["created"] == 120
+    assert (outcome["mode"], outcome["certified"], outcome["deleted"]) == ("full", True, 0)
     assert outcome["requests"] == len(sandbox.requests)
     assert (outcome["complete"], outcome["location"], outcome["dataset"]) == (True, "rows.duckdb", "crm")
 
@@ -96,6 +102,18 @@ def test_an_incomplete_load_has_its_own_exit_code(
     assert result.exit_code == 3
     assert "complete except 2" in result.stdout
     assert "2 could not be read" in result.stdout
+    assert json.loads(run("load", "--json", "--mode", "full").stdout)["unread"] == 2
+
+
+def test_after_an_incomplete_sweep_auto_goes_on_in_small_steps_and_says_so(
+    run: Run, start_sandbox: StartSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ADDRESS, start_sandbox(generate(120, unreadable=2)).url)
+    run("load")
+    result = run("load")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Incremental run: the next sweep is due at ")
+    assert "The last sweep was complete except 2." in result.stdout
     assert json.loads(run("load", "--json").stdout)["unread"] == 2
 
 
@@ -290,6 +308,16 @@ def test_destinations_that_cannot_work(
     assert sandbox.requests == []
 
 
+def test_plain_files_are_refused_because_rows_cannot_be_merged_there(
+    run: Run, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "bucket"))
+    result = run("load", "--destination", "filesystem")
+    assert result.exit_code == 6
+    assert "is no database" in sentence(result)
+    assert not list((tmp_path / "bucket").rglob("*.parquet"))
+
+
 def test_a_destination_without_merge(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from dlt.destinations import dremio
 
@@ -428,8 +456,13 @@ def test_the_readme_lists_the_exit_codes_options_and_columns() -> None:
     for name in ("load", "check", "sandbox"):
         for parameter in dub_source.commands[name].params:
             assert f"`{parameter.opts[0]}" in readme, f"{name} {parameter.opts[0]}"
-    for column, _ in (COLUMNS | EXPANDED_COLUMNS).values():
-        assert f"`{column}`" in readme
+    columns = [name for name, _ in (COLUMNS | EXPANDED_COLUMNS).values()]
+    columns += [*SYSTEM_COLUMNS, *HISTORY_COLUMNS, "valid_from", "valid_to", "is_current"]
+    not_worth_a_word = {"run_id", "table_name", "started_at", "ended_at", "retries", "baseline", "version"}
+    columns += set(SYNC_RUNS.names) - not_worth_a_word
+    arguments = set(inspect.signature(dub).parameters) - {"observer", "keep_rows", "merge_strategy"}
+    for name in [*columns, *arguments]:
+        assert f"`{name}`" in readme, name
 
 
 def test_streams_that_are_closed_full_or_ascii(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -464,6 +497,9 @@ def test_demo_shows_that_all_arrived_and_what_a_plain_walk_loses(tmp_path: Path)
     assert result.returncode == 0, result.stderr
     assert "Of 4,000 customers in the workspace, 4,000 are in dub_demo.duckdb." in result.stdout
     assert "finds 3,497 and loses 503" in result.stdout
+    assert "5 created, 0 updated, 0 deleted." in result.stdout
+    assert "0 created, 3 updated, 2 deleted." in result.stdout
+    assert re.search(r'updated +\["name"\] +3\n', result.stdout)
     assert "Revenue by country" in result.stdout
 
 
@@ -514,11 +550,14 @@ def test_the_script_says_one_sentence_too(
 
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(sandbox: Sandbox, tmp_path: Path) -> None:
     lines = program("load", cwd=tmp_path)
-    assert lines.stderr.splitlines() == ["Reading 120 customers", "Read 120 customers; loading them"]
+    assert lines.stderr.splitlines() == [
+        "Reading 120 customers",
+        "Read 120 customers; loading what has changed",
+    ]
     ours, theirs = pty.openpty()
     script = Path(sys.executable).parent / "dub-source"
     with subprocess.Popen(
-        [script, "load"],
+        [script, "load", "--mode", "full"],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=theirs,

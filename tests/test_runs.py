@@ -30,8 +30,7 @@ from dub_source.errors import (
 )
 from dub_source.failures import ExitCode, Terminated, describe, explain
 from dub_source.sandbox import Fault, Sandbox
-from dub_source.types import ClientStats
-from dub_source.walk import Certificate
+from dub_source.sync import Report
 from tests.conftest import StartSandbox
 
 Load = Callable[..., runs.LoadResult]
@@ -44,11 +43,13 @@ class AtTheEnd:
     def __init__(self, act: Callable[[], None]) -> None:
         self._act = act
 
+    def begins(self, report: Report) -> None: ...
+
     def expecting(self, customers: int | None) -> None: ...
 
     def read(self, customers: int) -> None: ...
 
-    def ended(self, certificate: Certificate, stats: ClientStats) -> None:
+    def ended(self) -> None:
         self._act()
 
 
@@ -222,9 +223,27 @@ def test_nothing_stays_after_a_failure_or_from_a_killed_load(load: Load, working
     stale.mkdir(parents=True)
     (stale / "customers.1.0.parquet").write_bytes(b"rows of long ago")
     with pytest.raises(Exception, match="stop"):
-        load(act=fail)
+        load(act=fail, country="US")
     assert [Path(name).name for name in files(working)] == ["lock"]
     assert load().rows == 120
+
+
+def test_of_a_sweep_that_fails_only_the_private_spool_stays_and_is_gone_on_with(
+    load: Load, sandbox: Sandbox, working: Path
+) -> None:
+    def fail() -> None:
+        raise DubError("stop")
+
+    with pytest.raises(Exception, match="stop"):
+        load(act=fail)
+    left = [path for path in working.rglob("*") if path.is_file() and path.name != "lock"]
+    assert {path.parent.name for path in left} == {"spool"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in left} == {0o600}
+    sandbox.forget_requests()
+    result = load()
+    assert (result.rows, result.report.created, result.report.resumed) == (120, 120, True)
+    assert not any("startingAfter" in request.query for request in sandbox.requests)
+    assert [Path(name).name for name in files(working)] == ["lock"]
 
 
 def test_a_filter_by_email_is_nowhere_on_disk(
@@ -235,11 +254,13 @@ def test_a_filter_by_email_is_nowhere_on_disk(
     found: list[Path] = []
 
     def look() -> None:
-        found.extend(
-            path for path in working.rglob("*") if path.is_file() and email.encode() in path.read_bytes()
-        )
+        files = [path for path in working.rglob("*") if path.is_file()]
+        found.extend(path for path in files if email.encode() in path.read_bytes())
 
     assert load(act=look).rows >= 1
+    # The customers themselves are there, on their way; nothing says that they were asked for.
+    assert {path.name.split("-")[0] for path in found} <= {"rows"}
+    found.clear()
     look()
     assert found == []
 
@@ -275,11 +296,11 @@ def test_what_a_destination_says_about_rows_is_not_repeated(
         assert not [email for email in people if email in run.stdout + run.stderr]
         if debug:
             assert "ConversionException" in run.stderr
-            assert "load.py" in run.stderr
+            assert "steps.py" in run.stderr
         else:
             assert run.stderr.count("\n") == 1
     assert query(fussy, "SELECT count(*) FROM dub_staging.customers") == [(0,)]
-    assert [Path(name).name for name in files(working)] == ["lock"]
+    assert {Path(name).parent.name for name in files(working) if not name.endswith("lock")} == {"spool"}
 
 
 # The database file

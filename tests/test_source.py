@@ -15,12 +15,10 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dub_source import dub
 from dub_source.errors import DubError, SettingsError
-from dub_source.observer import Observer
 from dub_source.sandbox import Fault, Sandbox
 from dub_source.sandbox.model import Customer
 from dub_source.sandbox.store import Store
-from dub_source.types import ClientStats
-from dub_source.walk import Certificate
+from dub_source.sync import Observer, Report
 from tests.conftest import StartSandbox
 
 
@@ -147,8 +145,9 @@ def test_filters_select_into_a_table_of_their_own(
     pipeline.run(dub())
     sandbox.forget_requests()
     pipeline.run(dub(**filters))
-    selected = rows.execute("SELECT * FROM dub.customers_filtered ORDER BY id")
-    assert selected == rows.execute(f"SELECT * FROM dub.customers WHERE {condition} ORDER BY id")
+    columns = "* EXCLUDE (observed_at)"
+    selected = rows.execute(f"SELECT {columns} FROM dub.customers_filtered ORDER BY id")
+    assert selected == rows.execute(f"SELECT {columns} FROM dub.customers WHERE {condition} ORDER BY id")
     assert rows.execute("SELECT count(*) FROM dub.customers") == [(300,)]
     assert not any(
         name in request.query for request in sandbox.requests for name in ("country", "email", "linkId")
@@ -195,7 +194,7 @@ def test_a_failure_half_way_changes_nothing(sandbox: Sandbox, pipeline: dlt.Pipe
         sandbox.change(customer_id, country="XX")
     sandbox.inject(Fault("status", containing="startingAfter", skip=2, status=404, code="conflict", times=99))
     with pytest.raises(PipelineStepFailed) as caught:
-        pipeline.run(dub())
+        pipeline.run(dub(mode="full"))
     assert isinstance(caught.value.__cause__.__cause__, DubError)  # type: ignore[union-attr]
     assert rows.execute("SELECT * FROM dub.customers ORDER BY id") == before
 
@@ -205,7 +204,11 @@ def test_the_observer_is_told(sandbox: Sandbox, pipeline: dlt.Pipeline) -> None:
         def __init__(self) -> None:
             self.expected: list[int | None] = []
             self.seen: list[int] = []
-            self.end: tuple[Certificate, ClientStats] | None = None
+            self.report: Report | None = None
+            self.has_ended = False
+
+        def begins(self, report: Report) -> None:
+            self.report = report
 
         def expecting(self, customers: int | None) -> None:
             self.expected.append(customers)
@@ -213,17 +216,18 @@ def test_the_observer_is_told(sandbox: Sandbox, pipeline: dlt.Pipeline) -> None:
         def read(self, customers: int) -> None:
             self.seen.append(customers)
 
-        def ended(self, certificate: Certificate, stats: ClientStats) -> None:
-            self.end = (certificate, stats)
+        def ended(self) -> None:
+            self.has_ended = True
 
     notes = Notes()
     pipeline.run(dub(observer=notes))
     assert notes.expected == [300]
     assert notes.seen == sorted(notes.seen)
     assert notes.seen[-1] == 300
-    assert notes.end is not None
-    assert notes.end[0].rows == 300
-    assert notes.end[1].requests == len(sandbox.requests)
+    assert notes.has_ended
+    assert notes.report is not None
+    assert (notes.report.read, notes.report.created, notes.report.complete) == (300, 300, True)
+    assert notes.report.stats.requests == len(sandbox.requests)
 
 
 _RENDER_ONE = Store.render_one
@@ -256,7 +260,7 @@ def test_an_unknown_field_that_changes_its_type_blocks_no_load(
 ) -> None:
     for value, text in ((True, "true"), ("x", "x"), (1, "1"), (1.5, "1.5"), ({"a": [1]}, '{"a":[1]}')):
         send_more(monkeypatch, {"newField": value, "link": {"newField": value}})
-        pipeline.run(dub(merge_strategy=strategy))
+        pipeline.run(dub(mode="full", merge_strategy=strategy))
         found = rows.execute("SELECT DISTINCT new_field, link__new_field FROM dub.customers")
         assert found == [(text, text)]
 
@@ -305,7 +309,7 @@ def test_names_that_collide_block_no_load_and_lose_nothing(
     new_fields = ("3", "[1]", "6", None)
     for more, rest, new_field in zip(collisions, expected, new_fields, strict=True):
         send_more(monkeypatch, more)
-        pipeline.run(dub())
+        pipeline.run(dub(mode="full"))
         [(text, other)] = rows.execute("SELECT DISTINCT new_field, other_fields FROM dub.customers")
         assert (text, json.loads(other)) == (new_field, rest)
         columns = "id, external_id, sale_amount, link__domain"

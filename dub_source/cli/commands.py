@@ -40,6 +40,22 @@ def dub_source() -> None:
 @click.option(
     "--destination", default="duckdb", show_default=True, help="Any dlt destination that can merge."
 )
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "incremental", "full"]),
+    help="full: everybody, and who is gone; incremental: what is new; auto (default): full when it is due.",
+)
+@click.option("--sweep-every", type=float, help="Hours between the sweeps of auto (24).")
+@click.option("--refresh-requests", type=int, help="Requests for known customers in incremental runs (10).")
+@click.option(
+    "--max-vanished-share", type=float, help="Share of the customers that may be gone at once (0.1)."
+)
+@click.option("--max-vanished", type=int, help="The same as a number; the smaller one holds.")
+@click.option("--accept-vanished", type=int, help="So many may be gone this time, after a look.")
+@click.option("--exclude-column", "exclude_columns", multiple=True, help="Leave this column out; repeatable.")
+@click.option(
+    "--hash-column", "hash_columns", multiple=True, help="Hash this column with hash_key; repeatable."
+)
 @click.option("--base-url", help="Address of the API, such as that of a sandbox.")
 @click.option("--page-size", type=int, help="Customers a request, 1 to 100.")
 @click.option(
@@ -58,9 +74,11 @@ def load(
     pipelines_dir: Path | None,
     as_json: bool,
     expanded: bool | None,
+    exclude_columns: tuple[str, ...],
+    hash_columns: tuple[str, ...],
     **options: Any,
 ) -> int:
-    """Load every customer of the workspace."""
+    """Bring the warehouse up to date: new, changed and deleted customers, and their history."""
     with progress(quiet=as_json) as observer:
         with unhurried_garbage_collector():
             from dub_source import runs
@@ -72,13 +90,15 @@ def load(
             pipelines_dir=pipelines_dir,
             observer=observer,
             include_expanded_fields=expanded,
+            exclude_columns=list(exclude_columns) or None,
+            hash_columns=list(hash_columns) or None,
             **options,
         )
     if as_json:
         say(json.dumps(result.as_json()))
     else:
         say(summary(result))
-    return ExitCode.OK if result.certificate.complete else ExitCode.INCOMPLETE
+    return ExitCode.OK if result.report.complete else ExitCode.INCOMPLETE
 
 
 @dub_source.command(epilog=_EXIT_CODES)

@@ -18,10 +18,8 @@ from dub_source.cli.streams import sigterm_as_exception, silence, tell
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from dub_source.observer import Observer
     from dub_source.runs import LoadResult
-    from dub_source.types import ClientStats
-    from dub_source.walk import Certificate
+    from dub_source.sync import Observer, Report
 
 P = ParamSpec("P")
 _SECONDS_BETWEEN_LINES = 5.0
@@ -126,16 +124,17 @@ class _Bar:
         self._bar = bar
         self._task = bar.add_task("Reading customers", total=None)
 
+    def begins(self, report: Report) -> None:
+        pass
+
     def expecting(self, customers: int | None) -> None:
         self._bar.update(self._task, total=customers)
 
     def read(self, customers: int) -> None:
         self._bar.update(self._task, completed=customers)
 
-    def ended(self, certificate: Certificate, stats: ClientStats) -> None:
-        self._bar.update(
-            self._task, description="Loading them", total=certificate.rows, completed=certificate.rows
-        )
+    def ended(self) -> None:
+        self._bar.update(self._task, description="Loading what has changed")
 
 
 class _Lines:
@@ -143,18 +142,23 @@ class _Lines:
         self._clock = clock
         self._last = clock()
         self._total: int | None = None
+        self._read = 0
+
+    def begins(self, report: Report) -> None:
+        pass
 
     def expecting(self, customers: int | None) -> None:
         self._total = customers
         self._say("Reading customers" if customers is None else f"Reading {customers:,} customers")
 
     def read(self, customers: int) -> None:
+        self._read = customers
         if self._clock() - self._last >= _SECONDS_BETWEEN_LINES:
             of = "" if self._total is None else f" of {self._total:,}"
             self._say(f"Read {customers:,}{of} customers")
 
-    def ended(self, certificate: Certificate, stats: ClientStats) -> None:
-        self._say(f"Read {certificate.rows:,} customers; loading them")
+    def ended(self) -> None:
+        self._say(f"Read {self._read:,} customers; loading what has changed")
 
     def _say(self, text: str) -> None:
         self._last = self._clock()
@@ -163,29 +167,39 @@ class _Lines:
 
 def summary(result: LoadResult) -> str:
     """The result of a load in a few lines."""
-    rate = result.read / result.seconds if result.seconds else 0
-    waited = (
-        f", {result.throttled_s:.1f} s of them waiting for the key's rate limit" if result.throttled_s else ""
+    report = result.report
+    waited = report.stats.throttled_s
+    waiting = f", {waited:.1f} s of them waiting for the key's rate limit" if waited >= 0.05 else ""
+    rate = f" ({report.read / result.seconds:,.0f} customers a second)" if result.seconds else ""
+    what = (
+        f"Read {report.read:,} customers: {report.certificate}."
+        if report.certificate is not None
+        else f"Read {report.read:,} customers, {report.refreshed:,} of them known ones again."
     )
     lines = [
-        f"Read {result.read:,} customers in {result.requests:,} requests and {result.seconds:.1f} s"
-        f"{waited} ({rate:,.0f} a second): {result.certificate}.",
-        f"{result.target.location}: table {result.target.dataset}.{result.table} has {result.rows:,} rows.",
+        f"{report.decision.kind.capitalize()} run: {report.decision.reason}.",
+        f"{what} {report.created:,} created, {report.updated:,} updated, {report.deleted:,} deleted.",
+        f"{report.stats.requests:,} requests, {result.seconds:.1f} s{waiting}{rate}.",
+        f"{result.target.location}: table {result.target.dataset}.{report.table} has {result.rows:,} rows.",
     ]
-    if not result.read:
-        lines.insert(1, "The workspace has no customers yet.")
-    if not result.certificate.complete:
-        lines.append(_unread(result))
+    if report.certificate is not None and not report.read:
+        lines.insert(2, "The workspace has no customers yet.")
+    if report.resumed:
+        lines.insert(2, "It went on where the last one was interrupted.")
+    if not report.complete:
+        lines.append(_unread(report))
+    elif report.unread:
+        lines.append(f"The last sweep was complete except {report.unread:,}.")
     return "\n".join([*lines, "Try:", f"  {result.query}"])
 
 
-def _unread(result: LoadResult) -> str:
+def _unread(report: Report) -> str:
     """What to do about customers that cannot be read."""
-    neighbours = ", ".join(result.certificate.neighbours) or "no readable customer"
+    places = report.certificate.neighbours if report.certificate is not None else ()
+    where = f" In the order of ids they stand next to: {', '.join(places)}." if places else ""
     return (
-        f"{result.certificate.unread:,} could not be read: Dub answers 422 for customers without externalId, "
-        f"and for every page with one of them. In the order of ids they stand next to: {neighbours}. "
-        "Set their externalId in Dub, then load again."
+        f"{report.unread:,} could not be read: Dub answers 422 for customers without externalId, "
+        f"and for every page with one of them.{where} Set their externalId in Dub, then load again."
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from dub_source.destinations.duckdb_file import DuckDBFile
+from dub_source.destinations.duckdb_file import SMALL, DuckDBFile
 from dub_source.errors import DestinationError, SettingsError
 
 DEFAULT_DATABASE = Path("dub_customers.duckdb")
@@ -70,10 +70,8 @@ def open_destination(target: Target) -> Opened:
     """
     _check_dataset(target.dataset)
     if target.destination == "duckdb":
-        import dlt
-
         file = DuckDBFile.of(target.database, target.dataset)
-        return Opened(dlt.destinations.duckdb(str(file.path)), "upsert", f"duckdb {file.path}", file)
+        return Opened(_duckdb(str(file.path)), "upsert", f"duckdb {file.path}", file)
     destination, strategies = _known(target.destination)
     for strategy in get_args(MergeStrategy):
         if strategy in strategies:
@@ -82,6 +80,15 @@ def open_destination(target: Target) -> Opened:
         f"The destination {target.destination!r} cannot merge rows by their id, which this load needs: "
         "choose another one, such as duckdb or postgres."
     )
+
+
+def _duckdb(path: str) -> Any:
+    """DuckDB with settings that keep a load small, unless dlt's configuration has others."""
+    import dlt
+
+    as_configured = dlt.destinations.duckdb(path)
+    theirs = as_configured.configuration(as_configured.spec(), accept_partial=True).credentials.global_config
+    return dlt.destinations.duckdb({"database": path, "global_config": {**SMALL, **(theirs or {})}})
 
 
 def _known(name: str) -> tuple[Any, tuple[str, ...]]:
@@ -131,7 +138,7 @@ def _is_reserved(name: str) -> bool:
     import duckdb
 
     try:
-        duckdb.extract_statements(f"SELECT 1 FROM {name}.customers")  # noqa: S608 - parsed, not run
+        duckdb.extract_statements(f"SELECT 1 FROM {name}.customers")
     except duckdb.ParserException:
         return True
     return False

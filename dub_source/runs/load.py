@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ import dlt
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
 from dub_source.destinations import Opened, Target, open_destination
-from dub_source.errors import DestinationError, DubError
-from dub_source.observer import Observer
+from dub_source.errors import DubError
 from dub_source.runs.arguments import refuse_empty
 from dub_source.runs.quiet import quiet_dlt
 from dub_source.runs.result import LoadResult, Outcome
+from dub_source.runs.steps import run_source
 from dub_source.runs.working_folder import working_folder
 from dub_source.source import CUSTOMERS, dub
+from dub_source.sync import Observer
 
 
 def load(
@@ -39,24 +40,15 @@ def load(
     given = {name: value for name, value in options.items() if value is not None}
     refuse_empty(**given)
     opened = open_destination(target)
-    source = dub(observer=outcome, merge_strategy=opened.strategy, **given)
+    source = dub(observer=outcome, merge_strategy=opened.strategy, keep_rows=True, **given)
     table = str(source.resources[CUSTOMERS].table_name)
     with _pipeline(target, opened, pipelines_dir or Path(get_dlt_pipelines_dir())) as pipeline:
         with opened.writable():
-            _run(pipeline, source, alone=opened.file is not None)
+            run_source(pipeline, source, outcome, alone=opened.file is not None)
         rows = _count_rows(pipeline, table)
-    if outcome.certificate is None:
+    if outcome.report is None:
         raise DubError("The load ended without having read the customers; please report it.")
-    return LoadResult(
-        read=outcome.certificate.rows,
-        rows=rows,
-        requests=outcome.stats.requests,
-        seconds=time.monotonic() - began,
-        throttled_s=outcome.stats.throttled_s,
-        certificate=outcome.certificate,
-        target=target,
-        table=table,
-    )
+    return LoadResult(outcome.report, rows, time.monotonic() - began, target)
 
 
 @contextmanager
@@ -83,38 +75,6 @@ def _pipeline(target: Target, opened: Opened, pipelines_dir: Path) -> Iterator[d
             # Its folder is about to go; nothing in this process may go on using it.
             if pipeline.is_active:
                 pipeline.deactivate()
-
-
-def _run(pipeline: dlt.Pipeline, source: Any, *, alone: bool) -> None:
-    """What ``pipeline.run`` does, in its steps.
-
-    Args:
-        pipeline: the pipeline.
-        source: what to load.
-        alone: keep the database from other processes between the jobs of the load step. Two loads of two
-            working folders would otherwise empty and fill one staging dataset in turns.
-    """
-    pipeline.sync_destination()
-    pipeline.extract(source)
-    pipeline.normalize()
-    with pipeline.sql_client() if alone else nullcontext():
-        try:
-            info = pipeline.load()
-        except BaseException:
-            _empty_staging(pipeline, source)
-            raise
-    # dlt can be configured to go on after a failure, and then says that it loaded.
-    if info.has_failed_jobs or pipeline.has_pending_data:
-        raise DestinationError("The destination did not take all rows: run the same again.")
-
-
-def _empty_staging(pipeline: dlt.Pipeline, source: Any) -> None:
-    """Take back the rows that a failed load has staged, as far as the destination lets us.
-
-    The next load would empty the tables, too, but nobody knows when that is.
-    """
-    with suppress(Exception), pipeline.sql_client() as client, client.with_staging_dataset():
-        client.truncate_tables(str(source.resources[CUSTOMERS].table_name))
 
 
 def _count_rows(pipeline: dlt.Pipeline, table: str) -> int:

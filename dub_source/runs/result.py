@@ -4,10 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dub_source.destinations import Target
-from dub_source.observer import Observer
-from dub_source.source import CUSTOMERS
-from dub_source.types import ClientStats
-from dub_source.walk import Certificate
+from dub_source.sync import Observer, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,22 +12,16 @@ class LoadResult:
     """What a load did.
 
     Attributes:
-        read: customers read from Dub.
-        rows: rows in the table afterwards.
-        requests: requests sent, retries included.
+        report: what the run found.
+        rows: customers in the table afterwards, deleted ones included.
         seconds: duration of the whole load.
-        throttled_s: seconds spent waiting for the key's rate limit.
-        certificate: whether that was everybody.
+        target: where they are.
     """
 
-    read: int
+    report: Report
     rows: int
-    requests: int
     seconds: float
-    throttled_s: float
-    certificate: Certificate
     target: Target
-    table: str = CUSTOMERS
 
     @property
     def query(self) -> str:
@@ -38,52 +29,67 @@ class LoadResult:
         # Shown to people, never run.
         return (
             "SELECT country, count(*) AS customers, sum(sale_amount) / 100 AS revenue "  # noqa: S608
-            f"FROM {self.target.dataset}.{self.table} "
+            f"FROM {self.target.dataset}.{self.report.table} WHERE deleted_at IS NULL "
             "GROUP BY country ORDER BY revenue DESC LIMIT 10"
         )
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
+        report = self.report
+        certificate = report.certificate
         return {
-            "read": self.read,
+            "mode": report.decision.kind,
+            "reason": report.decision.reason,
+            "read": report.read,
+            "created": report.created,
+            "updated": report.updated,
+            "deleted": report.deleted,
+            "refreshed": report.refreshed,
             "rows": self.rows,
-            "requests": self.requests,
+            "requests": report.stats.requests,
             "seconds": round(self.seconds, 3),
-            "throttled_seconds": round(self.throttled_s, 3),
-            "complete": self.certificate.complete,
-            "unread": self.certificate.unread,
-            "unread_neighbours": list(self.certificate.neighbours),
+            "throttled_seconds": round(report.stats.throttled_s, 3),
+            "complete": report.complete,
+            "certified": None if certificate is None else certificate.complete,
+            "unread": report.unread,
+            "unread_neighbours": [] if certificate is None else list(certificate.neighbours),
+            "resumed": report.resumed,
+            "run_id": report.run_id,
             "destination": self.target.destination,
             "location": self.target.location,
             "dataset": self.target.dataset,
-            "table": self.table,
+            "table": report.table,
             "query": self.query,
         }
 
 
 class Outcome:
-    """An observer that keeps the end of the walk, and passes everything on to another one.
+    """An observer that keeps what a run reports, and passes everything on to another one.
 
-    ``certificate`` is None until everything was read.
+    ``report`` is None until a run begins.
     """
 
     def __init__(self, inner: Observer | None = None) -> None:
         self._inner = inner
-        self.certificate: Certificate | None = None
-        self.stats = ClientStats()
+        self.report: Report | None = None
+
+    def begins(self, report: Report) -> None:
+        """See :class:`~dub_source.sync.Observer`."""
+        self.report = report
+        if self._inner:
+            self._inner.begins(report)
 
     def expecting(self, customers: int | None) -> None:
-        """See :class:`~dub_source.observer.Observer`."""
+        """See :class:`~dub_source.sync.Observer`."""
         if self._inner:
             self._inner.expecting(customers)
 
     def read(self, customers: int) -> None:
-        """See :class:`~dub_source.observer.Observer`."""
+        """See :class:`~dub_source.sync.Observer`."""
         if self._inner:
             self._inner.read(customers)
 
-    def ended(self, certificate: Certificate, stats: ClientStats) -> None:
-        """See :class:`~dub_source.observer.Observer`."""
-        self.certificate, self.stats = certificate, stats
+    def ended(self) -> None:
+        """See :class:`~dub_source.sync.Observer`."""
         if self._inner:
-            self._inner.ended(certificate, stats)
+            self._inner.ended()

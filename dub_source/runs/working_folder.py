@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dub_source.errors import AlreadyRunning, SettingsError
+from dub_source.extraction import KEPT
 
 _LOCK = "lock"
 
@@ -81,6 +82,8 @@ def _try_lock(descriptor: int) -> bool:
 
 def _empty(folder: Path) -> None:
     for entry in folder.iterdir():
+        if entry.name.endswith(KEPT):
+            continue  # A sweep that was killed goes on from there; it knows itself whether that is too old.
         if entry.is_dir():
             shutil.rmtree(entry)
         elif entry.name != _LOCK:

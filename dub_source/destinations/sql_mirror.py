@@ -1,0 +1,217 @@
+"""What a SQL destination knows about the customers."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from dlt.destinations.job_client_impl import SqlJobClientBase
+
+from dub_source.changes import HISTORY_COLUMNS, SYSTEM_COLUMNS
+from dub_source.errors import DestinationError
+from dub_source.schema import arrow_schema
+from dub_source.sync import BASELINE_LENGTH, KNOWN
+
+if TYPE_CHECKING:
+    import dlt
+
+_ROWS = 50_000
+"""Rows that are fetched at once."""
+_IDS = 5_000
+"""Ids in one query: databases limit the parameters of a statement, some of them to 10,000."""
+_NEWEST = (
+    "SELECT DISTINCT h.{id}, h.{row_hash}, h.{deleted_at}, h.{observed_at} FROM {HISTORY} h "
+    "JOIN (SELECT {id}, max({observed_at}) AS newest FROM {HISTORY} GROUP BY {id}) m "
+    "ON m.{id} = h.{id} AND m.newest = h.{observed_at}"
+)
+"""The newest version of every customer."""
+
+
+class SqlMirror:
+    """The tables of a pipeline's dataset, read by SQL.
+
+    A table that is not there is empty. Whatever else goes wrong is a DestinationError: rows that cannot be
+    read must not be taken for rows that do not exist.
+    """
+
+    def __init__(self, pipeline: "dlt.Pipeline", table: str) -> None:
+        """Look which of the tables exist.
+
+        Args:
+            pipeline: its destination and dataset; need not be running.
+            table: the table of customers; that of their history is ``<table>_history``.
+        """
+        self._pipeline = pipeline
+        self._names = {"customers": table, "history": f"{table}_history"}
+        with pipeline.destination_client() as client:
+            if not isinstance(client, SqlJobClientBase):
+                # Plain files: dlt appends to them where it is told to merge, and says nothing.
+                raise DestinationError(
+                    "The destination is no database, and a load must see what is there already: choose one "
+                    "such as duckdb or postgres."
+                )
+            if client.is_storage_initialized():
+                stored = dict(client.get_storage_tables(list(self._names.values())))
+            else:
+                stored = {}
+        self._columns = {
+            part: [
+                column.lower() for column in stored.get(name, ()) if not column.lower().startswith("_dlt_")
+            ]
+            for part, name in self._names.items()
+        }
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a table of customers."""
+        return bool(self._columns["customers"])
+
+    def known(self) -> Iterator[pa.Table]:
+        """All customers; see :class:`~dub_source.sync.Mirror`."""
+        if self.exists:
+            yield from self._read(KNOWN, f"SELECT {self._known('customers')} FROM {{CUSTOMERS}}")
+            ids = pa.array(self._orphans(), pa.string())
+            nulls = [pa.nulls(len(ids), field.type) for field in list(KNOWN)[1:]]
+            yield pa.Table.from_arrays([ids, *nulls], schema=KNOWN)
+
+    def known_of(self, ids: Sequence[str]) -> pa.Table:
+        """Some customers."""
+        return self._by_id("customers", KNOWN, ids)
+
+    def rows(self, ids: Sequence[str]) -> pa.Table:
+        """Some customers with all their columns, in the types in which they are loaded."""
+        return self._by_id("customers", self._full_schema("customers"), ids)
+
+    def living(self, number: int, *, after: str | None = None) -> list[str]:
+        """The next customers that are not deleted; see :class:`~dub_source.sync.Mirror`."""
+        behind = "" if after is None else "AND {id} > %s"
+        order = f"ORDER BY {{id}} LIMIT {number:d}"
+        query = f"SELECT {{id}} FROM {{CUSTOMERS}} WHERE {self._alive} {behind} {order}"
+        return self._ids(query, *(() if after is None else (after,)))
+
+    def spread(self, number: int) -> list[str]:
+        """Some customers from all over the table, by the end of their id, which is random."""
+        query = (
+            f"SELECT {{id}} FROM {{CUSTOMERS}} WHERE {self._alive} "
+            f"ORDER BY substring({{id}}, 20), {{id}} LIMIT {number:d}"
+        )
+        return self._ids(query)
+
+    def latest_versions(self, ids: Sequence[str]) -> pa.Table:
+        """The newest versions; see :class:`~dub_source.sync.Mirror`."""
+        if not self._columns["history"]:
+            return KNOWN.empty_table()
+        newer = "SELECT 1 FROM {HISTORY} n WHERE n.{id} = t.{id} AND n.{observed_at} > t.{observed_at}"
+        return self._by_id("history", self._full_schema("history"), ids, f"AND NOT EXISTS ({newer})")
+
+    def astray(self) -> list[str]:
+        """Rows and histories that do not agree; see :class:`~dub_source.sync.Mirror`."""
+        if "row_hash" not in self._columns["customers"]:
+            return []
+        if not self._columns["history"]:
+            return self._ids("SELECT {id} FROM {CUSTOMERS} WHERE {row_hash} IS NOT NULL")
+        form = f"substring({{each}}.{{{{row_hash}}}}, 1, {BASELINE_LENGTH})"
+        ours, theirs = form.format(each="c"), form.format(each="v")
+        # A new form of rows (another baseline) rewrites all of them and makes no versions.
+        return self._ids(
+            f"SELECT c.{{id}} FROM {{CUSTOMERS}} c LEFT JOIN ({_NEWEST}) v ON v.{{id}} = c.{{id}} "
+            "WHERE c.{row_hash} IS NOT NULL AND (v.{id} IS NULL "
+            f"OR ({theirs} = {ours} AND (v.{{row_hash}} <> c.{{row_hash}} OR {_gone('v')} <> {_gone('c')})) "
+            f"OR ({theirs} <> {ours} AND v.{{observed_at}} > c.{{observed_at}}))"
+        )
+
+    # Queries
+
+    def _orphans(self) -> list[str]:
+        """Customers who live according to the history and have no row.
+
+        A run that was killed between the two tables leaves such ones; should they be gone before the next
+        sweep, nothing else would tell that they ever were there.
+        """
+        if not self._columns["history"]:
+            return []
+        return self._ids(
+            f"SELECT v.{{id}} FROM ({_NEWEST}) v LEFT JOIN {{CUSTOMERS}} c ON c.{{id}} = v.{{id}} "
+            "WHERE v.{deleted_at} IS NULL AND c.{id} IS NULL"
+        )
+
+    @property
+    def _alive(self) -> str:
+        return "{deleted_at} IS NULL" if "deleted_at" in self._columns["customers"] else "1 = 1"
+
+    def _known(self, part: str) -> str:
+        """What to select for KNOWN; rows of a version that had no such column yet have null there."""
+        return ", ".join(f"{{{name}}}" if name in self._columns[part] else "NULL" for name in KNOWN.names)
+
+    def _full_schema(self, part: str) -> pa.Schema:
+        types = {field.name: field.type for field in arrow_schema(expanded=True)}
+        types |= SYSTEM_COLUMNS | HISTORY_COLUMNS
+        return pa.schema([(name, types.get(name, pa.string())) for name in self._columns[part]])
+
+    def _by_id(self, part: str, schema: pa.Schema, ids: Sequence[str], condition: str = "") -> pa.Table:
+        if not self._columns[part]:
+            return schema.empty_table()
+        selected = self._known(part) if schema is KNOWN else ", ".join(f"{{{name}}}" for name in schema.names)
+        tables = [
+            table
+            for some in _chunks(list(dict.fromkeys(ids)))
+            for table in self._read(
+                schema,
+                f"SELECT {selected} FROM {{{part.upper()}}} t "
+                f"WHERE {{id}} IN ({', '.join(['%s'] * len(some))}) {condition}",
+                *some,
+            )
+        ]
+        return pa.concat_tables(tables) if tables else schema.empty_table()
+
+    def _ids(self, query: str, *parameters: Any) -> list[str]:
+        if not self.exists:
+            return []
+        only_id = pa.schema([("id", pa.string())])
+        return [each for table in self._read(only_id, query, *parameters) for each in table["id"].to_pylist()]
+
+    def _read(self, schema: pa.Schema, query: str, *parameters: Any) -> Iterator[pa.Table]:
+        """What a query with ``{TABLES}`` and ``{columns}`` selects, in the types of the schema.
+
+        Names of columns are lower-case, so that none is taken for a table.
+        """
+        with _in_a_sentence(self._names["customers"]), self._pipeline.sql_client() as client:
+            names = {
+                part.upper(): client.make_qualified_table_name(name) for part, name in self._names.items()
+            }
+            columns = {name for part in self._columns.values() for name in part} | set(KNOWN.names)
+            names |= {name: client.escape_column_name(name) for name in columns}
+            with client.execute_query(query.format(**names), *parameters) as cursor:
+                for table in cursor.iter_arrow(_ROWS):
+                    yield _in_types(table, schema)
+
+
+@contextmanager
+def _in_a_sentence(table: str) -> Iterator[None]:
+    """What a database says about rows may quote them, so its words stay here."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - each database has errors of its own
+        raise DestinationError(
+            f"The table {table} or its history cannot be read ({type(error).__name__}), so nothing was "
+            "changed: check that it is as this tool has made it, or load into another dataset."
+        ) from None
+
+
+def _gone(table: str) -> str:
+    """0 or 1; not every database compares conditions."""
+    return f"CASE WHEN {table}.{{deleted_at}} IS NULL THEN 0 ELSE 1 END"
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _IDS] for start in range(0, len(ids), _IDS))
+
+
+def _in_types(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """By position, because some destinations answer with other letters in the names of columns."""
+    columns = [
+        # A NULL that was selected as such has whichever type the database likes.
+        column.cast(field.type) if column.null_count < len(column) else pa.nulls(len(column), field.type)
+        for column, field in zip(table.columns, schema, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=pa.schema([field.with_nullable(True) for field in schema]))

@@ -1,0 +1,186 @@
+"""A run inside of dlt's extract step: where its state is, what the destination has, how rows are merged."""
+
+import tempfile
+from collections.abc import Iterator, MutableMapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
+
+from dub_source.changes import HISTORY_COLUMNS, SYSTEM_COLUMNS
+from dub_source.destinations.sql_mirror import SqlMirror
+from dub_source.schema import arrow_schema
+from dub_source.settings import Settings
+from dub_source.state import State
+from dub_source.sync import Mirror, Nothing, Observer, Options, Place, Run
+
+KEPT = ".dub_source"
+"""How the name of such a folder ends."""
+
+
+def spool_folder(pipeline: dlt.Pipeline) -> Path:
+    """Where a run keeps rows until they are loaded: beside dlt's working folder, which dlt empties."""
+    return Path(pipeline.pipelines_dir) / f"{pipeline.pipeline_name}{KEPT}"
+
+
+class Extraction:
+    """One run as tables for dlt. Reads when the first table is asked for, once.
+
+    Outside of a pipeline there is neither state nor destination: everybody is new then.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: Options,
+        *,
+        table: str,
+        strategy: str,
+        observer: Observer | None,
+        keep_rows: bool,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            settings: of the client.
+            options: of the run.
+            table: the table of customers.
+            strategy: how to merge into it: dlt's ``upsert`` or ``delete-insert``.
+            observer: is told how it gets on.
+            keep_rows: whether the caller removes the rows from the disk, once they are loaded.
+        """
+        self._settings = settings
+        self._options = options
+        self._table = table
+        self._strategy = strategy
+        self._observer = observer
+        self._keep_rows = keep_rows
+        self._begun: set[str] = set()
+        self._waiting = {"customers"} if options.selection else {"customers", "history"}
+
+    def customers(self) -> Iterator[Any]:
+        """Rows for the table of customers, then the state for the next run."""
+        self._begin("customers")
+        run = self._run
+        if not self._exists:
+            # The table exists, with all its columns, even when there is nobody to put into it.
+            yield self._merged(_keyed(self._empty, "id"))
+        for rows in run.customers():
+            yield self._merged(_keyed(rows, "id"))
+        run.state.write(self._stored)
+        self._done("customers")
+
+    def history(self) -> Iterator[pa.Table]:
+        """Rows for the table of their history."""
+        self._begin("history")
+        run = self._run
+        if not self._exists:
+            empty = self._empty
+            for name, kind in HISTORY_COLUMNS.items():
+                empty = empty.append_column(name, pa.array([], kind))
+            yield _keyed(empty, "version_key")
+        for rows in run.versions():
+            if rows.num_rows:
+                yield _keyed(rows, "version_key")
+        self._done("history")
+
+    def sync_runs(self) -> Iterator[pa.Table]:
+        """The row about this run."""
+        self._begin("sync_runs")
+        yield self._run.report.row()
+
+    def _begin(self, part: str) -> None:
+        """One source can be run again: then everything begins anew."""
+        if part in self._begun:
+            for name in ("_run", "_pipeline", "_stored", "_mirror", "_folder", "_merging"):
+                self.__dict__.pop(name, None)
+            self._begun.clear()
+            self._waiting = {"customers"} if self._options.selection else {"customers", "history"}
+        self._begun.add(part)
+
+    def _done(self, part: str) -> None:
+        """Remove the rows from the disk once all are in dlt's hands, unless the caller does that later."""
+        self._waiting.discard(part)
+        if not self._waiting and not self._keep_rows:
+            self._run.forget()
+
+    @property
+    def _empty(self) -> pa.Table:
+        schema = arrow_schema(expanded=self._options.expanded)
+        for name, kind in SYSTEM_COLUMNS.items():
+            schema = schema.append(pa.field(name, kind))
+        return self._options.privacy.applied(schema.empty_table())
+
+    @cached_property
+    def _run(self) -> Run:
+        run = Run(
+            self._settings,
+            self._options,
+            Place(self._mirror, State.read(self._stored), self._folder, self._table),
+            observer=self._observer,
+        )
+        run.execute()
+        return run
+
+    @cached_property
+    def _pipeline(self) -> dlt.Pipeline | None:
+        # Iterated by hand, a source has some state all the same.
+        if not Container()[PipelineContext].is_active():
+            return None
+        return dlt.current.pipeline()
+
+    @cached_property
+    def _stored(self) -> MutableMapping[str, Any]:
+        """What earlier runs have noted about this table, in dlt's state."""
+        if self._pipeline is None:
+            return {}
+        stored: MutableMapping[str, Any] = dlt.current.source_state().setdefault(self._table, {})
+        return stored
+
+    @cached_property
+    def _mirror(self) -> Mirror:
+        return Nothing() if self._pipeline is None else SqlMirror(self._pipeline, self._table)
+
+    @property
+    def _exists(self) -> bool:
+        return isinstance(self._mirror, SqlMirror) and self._mirror.exists
+
+    @cached_property
+    def _folder(self) -> Path:
+        if self._pipeline is None:
+            return Path(tempfile.mkdtemp(prefix="dub-source-"))
+        return spool_folder(self._pipeline)
+
+    def _merged(self, rows: pa.Table) -> Any:
+        """Rows with the hint how to merge them."""
+        return dlt.mark.with_hints(rows, self._merging)
+
+    @cached_property
+    def _merging(self) -> Any:
+        """How to merge, as a hint.
+
+        An older observation of a customer must not overwrite a newer one, which another load may have brought
+        meanwhile. dlt discards staged rows for which its source filter does not hold, in the merge itself.
+
+        Made once: a client of the destination takes dlt 25 ms, and the frame that asked for it stays alive,
+        with its rows.
+        """
+        disposition: dict[str, Any] = {"disposition": "merge", "strategy": self._strategy}
+        if self._pipeline is not None:
+            with self._pipeline.sql_client() as client:
+                stored, staged = client.get_qualified_table_names(self._table)
+                key, observed = map(client.escape_column_name, ("id", "observed_at"))
+            disposition["source_filter"] = (
+                f"{key} NOT IN (SELECT d.{key} FROM {stored} d JOIN {staged} s ON s.{key} = d.{key} "
+                f"WHERE d.{observed} > s.{observed})"
+            )
+        return dlt.mark.make_hints(write_disposition=disposition)  # type: ignore[arg-type]  # as dlt has it
+
+
+def _keyed(rows: pa.Table, key: str) -> pa.Table:
+    """With a key that is never null, as dlt has it; else it warns about the difference in every load."""
+    return rows.cast(pa.schema([field.with_nullable(field.name != key) for field in rows.schema]))

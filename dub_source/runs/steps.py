@@ -1,0 +1,101 @@
+"""The steps of a load in a dlt pipeline, and what is left when one of them fails."""
+
+import logging
+import shutil
+from contextlib import nullcontext, suppress
+from typing import Any
+
+import dlt
+import pyarrow as pa
+
+from dub_source.destinations.views import create_validity_view
+from dub_source.errors import DestinationError
+from dub_source.extraction import spool_folder
+from dub_source.failures import cause
+from dub_source.runs.result import Outcome
+from dub_source.source import CUSTOMERS, SYNC_RUNS, failed_run
+from dub_source.sync import Report
+
+_logger = logging.getLogger("dub_source")
+
+_ONE_BY_ONE: Any = {"workers": 1}
+"""Two tables at once into one DuckDB file take as long, and half as much memory again."""
+
+
+def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome, *, alone: bool = False) -> None:
+    """What ``pipeline.run`` does, in its steps, and then the view of the history.
+
+    Rows of a sweep stay on this machine until they are loaded: should anything go wrong, or the process be
+    killed, the next sweep goes on with them.
+
+    Args:
+        pipeline: the pipeline, with no package left from an earlier run.
+        source: ``dub(keep_rows=True, observer=outcome, ...)``.
+        outcome: the observer of the source.
+        alone: keep the database from other processes between the jobs of the load step. Two loads of two
+            working folders would otherwise empty and fill one staging dataset in turns.
+    """
+    table = str(source.resources[CUSTOMERS].table_name)
+    pipeline.sync_destination()
+    try:
+        pipeline.extract(source)
+        # Arrow keeps the memory of its batches, some 30 MB; DuckDB needs it now.
+        pa.default_memory_pool().release_unused()
+        _load(pipeline, source, alone=alone)
+    except BaseException as error:
+        with suppress(Exception):
+            _note_failure(pipeline, outcome.report, cause(error), alone=alone)
+        raise
+    shutil.rmtree(spool_folder(pipeline), ignore_errors=True)
+    try:
+        create_validity_view(pipeline, table)
+    except Exception as error:  # noqa: BLE001 - everything is loaded; a view is not worth a failure
+        _logger.warning(
+            "The view %s_validity could not be made (%s): if something else has its name, rename that.",
+            table,
+            type(error).__name__,
+        )
+
+
+def _load(pipeline: dlt.Pipeline, source: Any, *, alone: bool) -> None:
+    pipeline.normalize()
+    configured: Any = dlt.config.get("load.workers")
+    with pipeline.sql_client() if alone else nullcontext():
+        try:
+            info = pipeline.load(**(_ONE_BY_ONE if alone and not configured else {}))
+        except BaseException:
+            _empty_staging(pipeline, source)
+            raise
+    # dlt can be configured to go on after a failure, and then says that it loaded.
+    if info.has_failed_jobs or pipeline.has_pending_data:
+        raise DestinationError("The destination did not take all rows: run the same again.")
+
+
+def _empty_staging(pipeline: dlt.Pipeline, source: Any) -> None:
+    """Take back the rows that a failed load has staged, as far as the destination lets us.
+
+    The next load would empty the tables, too, but nobody knows when that is.
+    """
+    tables = [str(resource.table_name) for name, resource in source.resources.items() if name != SYNC_RUNS]
+    for table in tables:
+        with suppress(Exception), pipeline.sql_client() as client, client.with_staging_dataset():
+            client.truncate_tables(table)
+
+
+def _note_failure(
+    pipeline: dlt.Pipeline, report: Report | None, error: BaseException, *, alone: bool
+) -> None:
+    """The row of a failed run in ``sync_runs``; if nothing was ever loaded, there is no place for it."""
+    with pipeline.destination_client() as client:
+        if report is None or not client.is_storage_initialized() or not _has_runs(client):
+            return
+    # Forget what the failed run has prepared; its rows are in the spool.
+    pipeline.drop()
+    pipeline.sync_destination()
+    source = failed_run(report, error)
+    pipeline.extract(source)
+    _load(pipeline, source, alone=alone)
+
+
+def _has_runs(client: Any) -> bool:
+    return any(columns for _, columns in client.get_storage_tables([SYNC_RUNS]))
