@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import load, pages, peers, readers
+from benchmarks import pages, peers, readers
 from benchmarks.failure import BenchmarkFailed
 from benchmarks.peers import Workspace
 from benchmarks.pressure import Ask, press, request_bytes
@@ -96,26 +96,6 @@ def test_pressure_accepts_another_random_name() -> None:
         assert press(url, [ask], connections=1, seconds=0).answers == 1
 
 
-def test_load_measures_beside_an_empty_load() -> None:
-    result = load.measure(sizes=(150,), repeats=1)
-    empty, small = result.rows
-    assert (empty["customers"], small["customers"]) == (0, 150)
-    for row in result.rows:
-        assert 0 < row["seconds_without_start"] < row["seconds"] < 60
-        assert 0 < row["cpu_s"] < 60
-        assert 20 < row["peak_mb"] < 2_000
-    assert small["requests"] > empty["requests"]
-
-
-def test_load_notices_other_customers(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(_: Server) -> load.Loaded:
-        return load.Loaded(process=None, told={}, ids=["cus_other"])  # type: ignore[arg-type]
-
-    monkeypatch.setattr(load, "load", wrong)
-    with pytest.raises(BenchmarkFailed, match="stored 1, or others"):
-        load.measure(sizes=(), repeats=1)
-
-
 def test_peers_says_what_each_reader_misses() -> None:
     quick = [reader.name for reader in READERS if reader.name != "dlt-pages"]
     result = peers.measure([QUIET], repeats=1, only=quick)
@@ -128,7 +108,7 @@ def test_peers_says_what_each_reader_misses() -> None:
     assert (rows["sdk"]["missing"], rows["sdk"]["requests"]) == (300, 1)
     assert rows["offset"]["missing"] == 0
     # One scheme, one loss, whoever follows it.
-    assert rows["dlt-cursor"]["missing"] == rows["loop-desc"]["missing"] > 0
+    assert rows["dlt-cursor"]["missing"] == rows["dlt-parquet"]["missing"] == rows["loop-desc"]["missing"] > 0
     assert rows["loop-asc"]["missing"] > 0
     text = str(result.tables[0])
     assert all(reader.title in text for reader in READERS if reader.name in quick)

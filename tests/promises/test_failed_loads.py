@@ -1,0 +1,33 @@
+"""A load step that fails: what it was about to write is not written with the row about the failure."""
+
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+
+from tests.conftest import StartSandbox
+from tests.sync.world import World
+
+
+def test_what_a_failed_load_has_prepared_is_not_loaded_with_its_row(
+    start_sandbox: StartSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(start_sandbox(40), tmp_path)
+    world.load()
+    before = world.dump()
+    world.sandbox.change(world.sandbox.ids()[3], name="Renamed", email="renamed@example.com")
+    load, calls = dlt.Pipeline.load, []
+
+    def fail_once(pipeline: dlt.Pipeline, *arguments: Any, **options: Any) -> Any:
+        calls.append(pipeline)
+        if len(calls) == 1:
+            raise OSError("no route to the warehouse")
+        return load(pipeline, *arguments, **options)
+
+    monkeypatch.setattr(dlt.Pipeline, "load", fail_once)
+    with pytest.raises(OSError, match="no route"):
+        world.load()
+    assert [row["status"] for row in world.sync_runs()] == ["ok", "failed"]
+    assert world.dump() == before
+    assert world.load().report.updated == 1
