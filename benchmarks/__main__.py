@@ -36,18 +36,20 @@ def cli(context: click.Context, full: bool, results: Path, recorded: bool) -> No
 
 
 def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
-    from benchmarks import load, pages, peers
+    from benchmarks import pages, peers, sweeps, walk
 
     if full:
         return [
             ("pages", pages.measure),
-            ("load", lambda: load.measure(sizes=(*load.SIZES, load.LARGE))),
+            ("sweeps", lambda: sweeps.measure(sizes=(*sweeps.SIZES, sweeps.LARGE))),
             ("peers", lambda: peers.measure(peers.workspaces(recorded=recorded))),
+            ("walk", lambda: walk.measure((*walk.CASES, walk.LARGE))),
         ]
     return [
         ("pages", lambda: pages.measure(seconds=1.0)),
-        ("load", load.measure),
+        ("sweeps", lambda: sweeps.measure(sizes=sweeps.SIZES[:1], repeats=1)),
         ("peers", lambda: peers.measure(peers.workspaces(customers=2_000, recorded=recorded), repeats=1)),
+        ("walk", lambda: walk.measure(walk.cases(customers=20_000), repeats=1)),
     ]
 
 
@@ -64,16 +66,16 @@ def pages(results: Path, /, **options: Any) -> None:
 
 
 @cli.command()
-@click.option("--customers", "sizes", type=click.IntRange(0), multiple=True, help="Size; can be repeated.")
-@click.option("--large", is_flag=True, help="200,000 customers, too.")
+@click.option("--customers", "sizes", type=click.IntRange(100), multiple=True, help="Size; can be repeated.")
+@click.option("--large", is_flag=True, help="1,000,000 customers, too.")
 @_repeats
 @click.pass_obj
-def load(results: Path, /, sizes: tuple[int, ...], large: bool, repeats: int) -> None:
-    """`dub-source load` as whole processes."""
-    from benchmarks import load as benchmark
+def sweeps(results: Path, /, sizes: tuple[int, ...], large: bool, repeats: int) -> None:
+    """First loads, sweeps and incremental runs of `dub-source load`, as whole processes."""
+    from benchmarks import sweeps as benchmark
 
     wanted = (*(sizes or benchmark.SIZES), *((benchmark.LARGE,) if large else ()))
-    _report("load", lambda: benchmark.measure(sizes=wanted, repeats=repeats), results)
+    _report("sweeps", lambda: benchmark.measure(sizes=wanted, repeats=repeats), results)
 
 
 @cli.command()
@@ -93,6 +95,19 @@ def peers(results: Path, /, customers: int, only: tuple[str, ...], recorded: boo
         return benchmark.measure(spaces, repeats=repeats, only=only)
 
     _report("peers", measure, results)
+
+
+@cli.command()
+@click.option("--customers", type=click.IntRange(1), default=50_000, show_default=True)
+@click.option("--large", is_flag=True, help="500,000 customers cold, too: two minutes a run.")
+@_repeats
+@click.pass_obj
+def walk(results: Path, /, customers: int, large: bool, repeats: int) -> None:
+    """The sweep against the time that the rate limit alone takes."""
+    from benchmarks import walk as benchmark
+
+    wanted = (*benchmark.cases(customers=customers), *((benchmark.LARGE,) if large else ()))
+    _report("walk", lambda: benchmark.measure(wanted, repeats=repeats), results)
 
 
 def _report(name: str, measure: Measure, folder: Path) -> None:

@@ -155,7 +155,8 @@ def _read_from(server: Server, reader: Reader) -> Reading:
 
 
 def _ours(server: Server) -> tuple[Finished, Delivered, list[str]]:
-    loaded = load(server)
+    with tempfile.TemporaryDirectory() as name:
+        loaded = load(server, Path(name))
     return loaded.process, Delivered(rows=int(loaded.told["read"])), loaded.ids
 
 
@@ -170,6 +171,8 @@ def _theirs(server: Server, reader: Reader) -> tuple[Finished, Delivered, list[s
         delivered = Delivered(**json.loads(process.output.splitlines()[-1]))
         if delivered.database is None:
             return process, delivered, list(delivered.ids)
+        if delivered.error and not delivered.rows:
+            return process, delivered, []  # It came to its end before there was a table.
         return process, delivered, ids_in(Path(delivered.database), delivered.table)
 
 

@@ -30,6 +30,7 @@ READERS = (
     Reader("dub-source", "dub-source load", True),
     Reader("sdk", "Dub's Python SDK: list(), then .next()", False),
     Reader("dlt-cursor", "dlt rest_api, cursor paginator, merge on id", True),
+    Reader("dlt-parquet", "dlt rest_api, cursor paginator, parquet, merge on id", True),
     Reader("dlt-pages", "dlt rest_api, page number paginator, parquet, merge on id", True),
     Reader("loop-desc", "plain loop: first page, then startingAfter = last id", False),
     Reader("loop-asc", "the same with sortOrder=asc", False),
@@ -50,7 +51,7 @@ class Delivered:
 
 def main(name: str, folder: Path) -> None:
     """Read with this reader and print what came."""
-    url, key = os.environ["SOURCES__DUB__BASE_URL"], os.environ["SOURCES__DUB__API_KEY"]
+    url, key = (os.environ.get(f"SOURCES__DUB__{part}", "") for part in ("BASE_URL", "API_KEY"))
     read = _READ[name]
     print(json.dumps(asdict(read(url, key, folder))))
 
@@ -112,9 +113,15 @@ def _offset(url: str, key: str, folder: Path) -> Delivered:  # noqa: ARG001
     return _collect(ids())
 
 
+_CURSOR = {"type": "cursor", "cursor_path": "[-1].id", "cursor_param": "startingAfter"}
+
+
 def _dlt_cursor(url: str, key: str, folder: Path) -> Delivered:
-    cursor = {"type": "cursor", "cursor_path": "[-1].id", "cursor_param": "startingAfter"}
-    return _dlt(url, key, folder, paginator=cursor, file_format=None)
+    return _dlt(url, key, folder, paginator=_CURSOR, file_format=None)
+
+
+def _dlt_parquet(url: str, key: str, folder: Path) -> Delivered:
+    return _dlt(url, key, folder, paginator=_CURSOR, file_format="parquet")
 
 
 def _dlt_pages(url: str, key: str, folder: Path) -> Delivered:
@@ -154,6 +161,21 @@ def _dlt(url: str, key: str, folder: Path, *, paginator: Any, file_format: Any) 
     return Delivered(rows, database=str(database), table=f"{_DATASET}.customers", error=error)
 
 
+def _nothing(url: str, key: str, folder: Path) -> Delivered:  # noqa: ARG001
+    """What dlt costs by itself: a table is known, and nothing comes for it."""
+    import dlt
+
+    @dlt.resource(name="customers", primary_key="id", write_disposition="merge")
+    def nobody() -> Iterator[dict[str, Any]]:
+        yield from ()
+
+    database = folder / "nothing.duckdb"
+    dlt.pipeline("nothing", destination=dlt.destinations.duckdb(str(database)), dataset_name=_DATASET).run(
+        nobody()
+    )
+    return Delivered(0)
+
+
 def _collect(ids: Iterator[str]) -> Delivered:
     """Everything up to the end, or up to the first error."""
     found: list[str] = []
@@ -168,10 +190,12 @@ def _collect(ids: Iterator[str]) -> Delivered:
 _READ: dict[str, Callable[[str, str, Path], Delivered]] = {
     "sdk": _sdk,
     "dlt-cursor": _dlt_cursor,
+    "dlt-parquet": _dlt_parquet,
     "dlt-pages": _dlt_pages,
     "loop-desc": _loop_desc,
     "loop-asc": _loop_asc,
     "offset": _offset,
+    "nothing": _nothing,
 }
 
 if __name__ == "__main__":

@@ -17,11 +17,14 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from benchmarks.failure import BenchmarkFailed
 from benchmarks.process import ROOT, cpu_seconds
+
+if TYPE_CHECKING:
+    from dub_source.sandbox import Sandbox
 
 _START_TIMEOUT_S = 120.0
 
@@ -33,7 +36,8 @@ class Options:
     Attributes:
         customers: size of the made-up workspace; 0 with ``seed``.
         seed: a seed file instead; its first workspace is served.
-        rate_limit: requests a minute and key; 0 turns the limit off.
+        rate_limit: requests a window and key; 0 turns the limit off.
+        rate_window_s: length of that window in seconds; Dub's is a minute.
         latency_ms: added to every answer.
         log: whether requests are logged, which :meth:`Server.requests` needs.
         deletes: whether one customer is deleted before each request of the list.
@@ -42,6 +46,7 @@ class Options:
     customers: int = 0
     seed: str | None = None
     rate_limit: int = 0
+    rate_window_s: float = 60.0
     latency_ms: float = 0.0
     log: bool = False
     deletes: bool = False
@@ -96,6 +101,11 @@ class Server:
         ids: list[str] = self._ask("ids")
         return ids
 
+    def change(self, number: int) -> int:
+        """Give so many customers, from all over the workspace, another name; their number."""
+        changed: int = self._ask(f"change {number:d}")
+        return changed
+
     def forget_requests(self) -> None:
         """Count requests anew."""
         self._ask("forget")
@@ -141,7 +151,13 @@ def serve(options: Options) -> None:
     from dub_source.sandbox.generate import generate
 
     dataset = load_seed(Path(options.seed)) if options.seed else generate(options.customers)
-    sandbox = Sandbox(dataset, rate_limit=options.rate_limit, latency_ms=options.latency_ms, log=options.log)
+    sandbox = Sandbox(
+        dataset,
+        rate_limit=options.rate_limit,
+        rate_window_s=options.rate_window_s,
+        latency_ms=options.latency_ms,
+        log=options.log,
+    )
     if options.deletes:
         doomed = sandbox.ids()
         random.Random(1).shuffle(doomed)
@@ -154,12 +170,14 @@ def serve(options: Options) -> None:
 
     def obey() -> None:
         for line in sys.stdin:
-            match line.strip():
-                case "ids":
+            match line.split():
+                case ["ids"]:
                     _say(sandbox.ids())
-                case "requests":
+                case ["change", number]:
+                    _say(_change(sandbox, int(number)))
+                case ["requests"]:
                     _say(Counter(each.status for each in sandbox.requests))
-                case "forget":
+                case ["forget"]:
                     sandbox.forget_requests()
                     _say(None)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -167,6 +185,14 @@ def serve(options: Options) -> None:
     _say({"url": sandbox.url, "key": sandbox.key()})
     threading.Thread(target=obey, daemon=True, name="commands").start()
     sandbox.serve()
+
+
+def _change(sandbox: "Sandbox", number: int) -> int:
+    ids = sandbox.ids()
+    chosen = ids[:: max(1, len(ids) // number)][:number] if number else []
+    for each in chosen:
+        sandbox.change(each, name=f"Changed {random.randrange(10**12)}")
+    return len(chosen)
 
 
 def _say(value: Any) -> None:
