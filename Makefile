@@ -6,6 +6,8 @@ PYTHON ?=
 PYTHON_CANDIDATES = $(if $(PYTHON),$(PYTHON),python3.11 python3 python3.12 python3.13 python3.14)
 # More arguments for pytest: make test PYTEST_ARGS="-k walk -x"
 PYTEST_ARGS ?=
+# A process of tests for each core, four at most: some tests look at real time.
+PARALLEL = --numprocesses auto --maxprocesses 4
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -65,10 +67,10 @@ demo: $(INSTALLED)
 # The recordings of Dub's server are read from DUB_SOURCE_RECORDINGS, by default ../shared/dub-api;
 # pytest says at its end when they are absent.
 test: $(INSTALLED)
-	@"$(BIN)/python" -m pytest -m "not slow" $(PYTEST_ARGS)
+	@"$(BIN)/python" -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
 
 test-all: $(INSTALLED)
-	@"$(BIN)/python" -m pytest $(PYTEST_ARGS)
+	@"$(BIN)/python" -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 check: lint
 	@"$(BIN)/python" -m mypy --strict
