@@ -12,6 +12,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 
 from dub_source.changes import HISTORY_COLUMNS, SYSTEM_COLUMNS
+from dub_source.destinations.merging import keyed, newest_wins
 from dub_source.destinations.sql_mirror import SqlMirror
 from dub_source.schema import arrow_schema
 from dub_source.settings import Settings
@@ -68,9 +69,9 @@ class Extraction:
         run = self._run
         if not self._exists:
             # The table exists, with all its columns, even when there is nobody to put into it.
-            yield self._merged(_keyed(self._empty, "id"))
+            yield self._merged(keyed(self._empty, "id"))
         for rows in run.customers():
-            yield self._merged(_keyed(rows, "id"))
+            yield self._merged(keyed(rows, "id"))
         run.state.write(self._stored)
         self._done("customers")
 
@@ -82,10 +83,10 @@ class Extraction:
             empty = self._empty
             for name, kind in HISTORY_COLUMNS.items():
                 empty = empty.append_column(name, pa.array([], kind))
-            yield _keyed(empty, "version_key")
+            yield keyed(empty, "version_key")
         for rows in run.versions():
             if rows.num_rows:
-                yield _keyed(rows, "version_key")
+                yield keyed(rows, "version_key")
         self._done("history")
 
     def sync_runs(self) -> Iterator[pa.Table]:
@@ -161,26 +162,4 @@ class Extraction:
 
     @cached_property
     def _merging(self) -> Any:
-        """How to merge, as a hint.
-
-        An older observation of a customer must not overwrite a newer one, which another load may have brought
-        meanwhile. dlt discards staged rows for which its source filter does not hold, in the merge itself.
-
-        Made once: a client of the destination takes dlt 25 ms, and the frame that asked for it stays alive,
-        with its rows.
-        """
-        disposition: dict[str, Any] = {"disposition": "merge", "strategy": self._strategy}
-        if self._pipeline is not None:
-            with self._pipeline.sql_client() as client:
-                stored, staged = client.get_qualified_table_names(self._table)
-                key, observed = map(client.escape_column_name, ("id", "observed_at"))
-            disposition["source_filter"] = (
-                f"{key} NOT IN (SELECT d.{key} FROM {stored} d JOIN {staged} s ON s.{key} = d.{key} "
-                f"WHERE d.{observed} > s.{observed})"
-            )
-        return dlt.mark.make_hints(write_disposition=disposition)  # type: ignore[arg-type]  # as dlt has it
-
-
-def _keyed(rows: pa.Table, key: str) -> pa.Table:
-    """With a key that is never null, as dlt has it; else it warns about the difference in every load."""
-    return rows.cast(pa.schema([field.with_nullable(field.name != key) for field in rows.schema]))
+        return newest_wins(self._pipeline, self._table, self._strategy)

@@ -12,6 +12,7 @@ from dlt.extract.resource import DltResource
 
 from dub_source.changes import DEFAULT_SHARE, VanishLimit
 from dub_source.destinations import MergeStrategy
+from dub_source.destinations.merging import added, merged
 from dub_source.errors import SettingsError, WalkIncomplete
 from dub_source.extraction import Extraction
 from dub_source.incremental import DEFAULT_OVERLAP_S, DEFAULT_REFRESH_REQUESTS
@@ -154,11 +155,10 @@ def _resources(extraction: Extraction, table: str, strategy: str, *, history: bo
     def sync_runs() -> Any:
         yield from extraction.sync_runs()
 
-    merged: Any = {"disposition": "merge", "strategy": strategy}
-    # A version never changes, so one that is there already is left alone.
-    added: Any = {"disposition": "merge", "strategy": "insert-only" if strategy == "upsert" else strategy}
     resources: list[DltResource] = [
-        dlt.resource(customers, name=CUSTOMERS, table_name=table, primary_key="id", write_disposition=merged),
+        dlt.resource(
+            customers, name=CUSTOMERS, table_name=table, primary_key="id", write_disposition=merged(strategy)
+        ),
         dlt.resource(sync_runs, name=SYNC_RUNS, write_disposition="append"),
     ]
     if history:
@@ -167,7 +167,7 @@ def _resources(extraction: Extraction, table: str, strategy: str, *, history: bo
             name=f"{CUSTOMERS}_history",
             table_name=f"{table}_history",
             primary_key="version_key",
-            write_disposition=added,
+            write_disposition=added(strategy),
         )
         resources.insert(1, versions)
     return resources

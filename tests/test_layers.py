@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "dub_source"
 LAYERS = [
     {"cli"},
     {"runs"},
+    {"reverse"},
     {"failures", "source"},
     {"extraction"},
     {"destinations"},
