@@ -26,7 +26,7 @@ class Result(StrEnum):
     """What became of a change; each ends in exactly one of them.
 
     ``applied``: Dub answered what was asked. ``already_applied``: it was so before. ``accepted_not_applied``:
-    Dub accepted it and answered something else. ``drifted``: somebody has changed it in Dub since the plan, so
+    Dub accepted it and answered something else. ``drifted``: somebody has changed it in Dub since the plan:
     it was left alone. ``rejected``: Dub, or a check before it, refused. ``not_attempted``: the apply ended
     before it, and the next one goes on with it.
     """
