@@ -1,0 +1,61 @@
+"""The place that a run reads from and writes to: for one run at a time, its state the same for all of them.
+
+Loads, plans and applies take the same lock and the same pipeline. So on one machine they exclude each other,
+and on every machine they know what earlier ones have noted in dlt's state.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dlt
+from dlt.common.pipeline import get_dlt_pipelines_dir
+
+from dub_source.destinations import Opened, Target, open_destination
+from dub_source.runs.quiet import quiet_dlt
+from dub_source.runs.working_folder import working_folder
+
+
+@contextmanager
+def warehouse(
+    target: Target, pipelines_dir: Path | None = None, *, opened: Opened | None = None
+) -> Iterator[tuple[dlt.Pipeline, Opened]]:
+    """A pipeline that nobody else is running, with nothing left from earlier ones; it leaves nothing.
+
+    Args:
+        target: where to.
+        pipelines_dir: the folder of dlt's working files; None takes dlt's default.
+        opened: the target, where the caller has opened it already.
+
+    Yields:
+        The pipeline, and the target as it was opened.
+
+    Raises:
+        AlreadyRunning: if another run works with this place.
+        DestinationError: if the target cannot work.
+        SettingsError: if the folder cannot be used.
+    """
+    opened = opened or open_destination(target)
+    place = f"{opened.place} {target.dataset}"
+    with working_folder(pipelines_dir or Path(get_dlt_pipelines_dir()), place) as folder:
+        pipeline = dlt.pipeline(
+            # dlt's state in the destination bears this name: the same on every machine.
+            pipeline_name=f"dub_source_{re.sub(r'[^A-Za-z0-9_]+', '_', target.destination)}_{target.dataset}",
+            destination=opened.destination,
+            dataset_name=target.dataset,
+            pipelines_dir=str(folder),
+        )
+        # The trace would hold the values of filters, which may be an email address, on disk.
+        pipeline.config.enable_runtime_trace = False
+        # dlt's handlers forget a signal that comes at the end of a step. As an exception none gets lost.
+        pipeline.runtime_config.intercept_signals = False
+        # Without this the staging dataset keeps a second copy of all rows after the merge.
+        dlt.config["load.truncate_staging_dataset"] = True
+        try:
+            with quiet_dlt():
+                yield pipeline, opened
+        finally:
+            # Its folder is about to go; nothing in this process may go on using it.
+            if pipeline.is_active:
+                pipeline.deactivate()
