@@ -9,6 +9,16 @@
     ├── InvalidArgument          rejected    a call that cannot be right (page_size 0); nothing was sent
     ├── TooManyVanished          fatal       more customers are gone than may be marked deleted at once
     ├── OtherWorkspace           fatal       none of the known customers is in the key's workspace
+    ├── PlanRefused              fatal       a guard stops a plan before anything of it is sent
+    │   ├── NothingDesired                   the desired state has no rows
+    │   ├── NotWritable                      a column that cannot be written is to be
+    │   ├── BadValues                        values that Dub would refuse, or rows that lack one
+    │   ├── AmbiguousRows                    keys are missing, twice, or name several customers
+    │   ├── ConflictingClaims                two customers would have one external id or Stripe id
+    │   │   └── SwapRefused                  ... in turn, which is done only where it is allowed
+    │   ├── TooManyDeletes                   more customers than may be deleted, or none may
+    │   ├── StaleMirror                      the customers in the warehouse are too old to compare with
+    │   └── StalePlan                        the plan is too old to apply
     ├── WalkIncomplete           incomplete  a walk ended without its certificate
     ├── AnchorsLost              incomplete  none of the customers to read on from exists any more
     └── RequestError                         one request went wrong: method, route, status, code, attempts
@@ -107,6 +117,46 @@ class TooManyVanished(DubError):
 
 class OtherWorkspace(DubError):
     """None of the known customers is in the workspace that the key leads to. Nothing was changed."""
+
+
+class PlanRefused(DubError):
+    """A guard stops a plan. Nothing was sent. Names rows of the desired state, never their values."""
+
+
+class NothingDesired(PlanRefused):
+    """The desired state has no rows, or nothing in it that could be written."""
+
+
+class NotWritable(PlanRefused):
+    """A column is to be written that nobody can write, or that Dub ignores."""
+
+
+class BadValues(PlanRefused):
+    """Rows of the desired state hold what Dub would refuse, or lack what it needs."""
+
+
+class AmbiguousRows(PlanRefused):
+    """Rows of the desired state do not name one customer each."""
+
+
+class ConflictingClaims(PlanRefused):
+    """Two customers would have the same external id or Stripe id, which Dub refuses."""
+
+
+class SwapRefused(ConflictingClaims):
+    """Customers would exchange external ids or Stripe ids, which takes a temporary value."""
+
+
+class TooManyDeletes(PlanRefused):
+    """The plan would delete more customers than it may."""
+
+
+class StaleMirror(PlanRefused):
+    """The customers in the warehouse were loaded too long ago to compare with them."""
+
+
+class StalePlan(PlanRefused):
+    """The plan was made too long ago to apply it."""
 
 
 class WalkIncomplete(DubError):
