@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from heapq import nlargest, nsmallest
+from itertools import islice
 from typing import Any, Self
 
 from dub_source.ids import FIRST_ULID_MS, is_ulid, likely_order, surely_after, surely_before, ulid_ms
@@ -21,6 +22,8 @@ _BUCKETS = (14, 11, 10, 9, 8, 7)
 _KEPT = 1_024
 """Buckets of each width, the newest ones; older ones are merged into the next width."""
 _LEGACY_KEPT = 64
+_AT_ONCE = 10_000
+"""Bounds what is remembered meanwhile. Merging buckets more often takes longer."""
 _NEAREST = (0, 1, 4, 16, 64)
 _FARTHER, _FAR_MS = 6, 60_000
 """Beyond the nearest ones there is an anchor for each span of ages that is so many times as long as the one
@@ -116,35 +119,25 @@ class FrontierBuilder:
         self._canceled_at = self._before.canceled_at
         self.add_ids([*self._before.anchors, *self._before.above])
 
-    def add(self, customers: Sequence[Customer]) -> None:
-        """A page of a walk that reads everybody."""
-        self.add_ids([customer["id"] for customer in customers])
-        self.add_dates(customers)
-
     def add_ids(self, customer_ids: Iterable[str]) -> None:
-        """A page of a walk in the order of ids, of which the dates tell nothing."""
-        finest, width = self._buckets[0], _BUCKETS[0]
-        legacy = []
-        for customer_id in customer_ids:
-            if is_ulid(customer_id):
-                bucket = customer_id[:width]
-                if customer_id > finest.get(bucket, ""):
-                    finest[bucket] = customer_id
-            else:
-                legacy.append(customer_id)
-        if len(finest) > 2 * _KEPT:
-            self._merge(0)
-        if legacy:
-            self._add_legacy(legacy)
+        """Customers of a walk in the order of ids: pages, or all of them at once."""
+        rest = iter(customer_ids)
+        while some := list(islice(rest, _AT_ONCE)):
+            self._add_some(some)
 
     def add_dates(self, customers: Sequence[Customer]) -> None:
-        """A page of a walk in the order of first sales or cancellations, of which the ids tell nothing."""
+        """Customers of a walk that reads everybody, or goes by first sales or by cancellations."""
         self._first_sale_at = latest(
             [self._first_sale_at, *(_date(each, "firstSaleAt") for each in customers)]
         )
         self._canceled_at = latest(
             [self._canceled_at, *(_date(each, "subscriptionCanceledAt") for each in customers)]
         )
+
+    @property
+    def dates(self) -> Frontier:
+        """Nothing but the latest dates so far."""
+        return Frontier(first_sale_at=self._first_sale_at, canceled_at=self._canceled_at)
 
     def frontier(self, *, now: datetime) -> Frontier:
         """What the next run begins with.
@@ -167,6 +160,21 @@ class FrontierBuilder:
             settled = {*before, *above}
             anchors += [each for each in known if each not in settled][:_FEW]
         return replace(frontier, anchors=tuple(anchors), above=tuple(_at(above, _ABOVE)))
+
+    def _add_some(self, customer_ids: Sequence[str]) -> None:
+        finest, width = self._buckets[0], _BUCKETS[0]
+        legacy = []
+        for customer_id in customer_ids:
+            if is_ulid(customer_id):
+                bucket = customer_id[:width]
+                if customer_id > finest.get(bucket, ""):
+                    finest[bucket] = customer_id
+            else:
+                legacy.append(customer_id)
+        if len(finest) > 2 * _KEPT:
+            self._merge(0)
+        if legacy:
+            self._add_legacy(legacy)
 
     def _newest(self, known: Sequence[str], now_ms: int) -> int | None:
         """The moment of the newest ULID that is not from the future."""

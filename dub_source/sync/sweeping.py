@@ -23,8 +23,8 @@ _ANCHORS = 1_000
 """Known customers that the walk chooses its anchors from."""
 _FEW = 10
 """A table of some customers keeps those who are gone. That so few of them are is no reason to stop."""
-_FRONTIER = "frontier"
-"""The event that keeps what a killed sweep has learned from its customers besides their rows."""
+_DATES = "dates"
+"""The event that keeps what a killed sweep has learned from its customers besides their ids and rows."""
 
 
 def read_everybody(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> tuple[State, Gone]:
@@ -66,13 +66,13 @@ def _walk(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> Frontier:
     begun = reading.surely_before(spool.started_at)
 
     def events() -> list[Any]:
-        return [*sweep.drain_events(), [_FRONTIER, dict(builder.frontier(now=begun).as_state())]]
+        return [*sweep.drain_events(), [_DATES, dict(builder.dates.as_state())]]
 
     if reading.observer is not None:
         reading.observer.expecting(sweep.expected)
     with reading.intake(diff, spool) as intake:
         for page in _until_it_fails(sweep, lambda: intake.finish(events())):
-            builder.add(page.customers)
+            builder.add_dates(page.customers)
             intake.take(page)
             if reading.observer is not None:
                 reading.observer.read(already + intake.read)
@@ -84,14 +84,15 @@ def _walk(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> Frontier:
         reading.report.certificate = sweep.certificate
         reading.report.complete = sweep.certificate.complete
         reading.report.unread = sweep.certificate.unread
+    builder.add_ids(sweep.ids)
     return builder.frontier(now=begun)
 
 
 def _resumed(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> tuple[Sweep, FrontierBuilder, int]:
     """The sweep, what it has learned of times so far, and how many customers it has read so far."""
     events = list(spool.events())
-    walked = [event for event in events if event[0] != _FRONTIER]
-    noted = [event[1] for event in events if event[0] == _FRONTIER]
+    walked = [event for event in events if event[0] != _DATES]
+    noted = [event[1] for event in events if event[0] == _DATES]
     reading.report.resumed = bool(walked)
     sweep = Sweep(
         reading.client,

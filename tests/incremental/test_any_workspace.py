@@ -90,7 +90,8 @@ def new_customers_are_found(bytewise: bool, seed: int) -> Counter[str]:
             began = datetime.now(UTC)
             builder = FrontierBuilder()
             for page in Sweep(client):
-                builder.add(page.customers)
+                builder.add_ids(each["id"] for each in page.customers)
+                builder.add_dates(page.customers)
             frontier = through_json(builder.frontier(now=began))
             meddler = Meddler(world, source)
             for turn in range(3):

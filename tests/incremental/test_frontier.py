@@ -20,7 +20,7 @@ NOW = at(NOW_MS)
 def built(ids: list[str], *, now: datetime = NOW, overlap_s: float = OVERLAP_S) -> Frontier:
     builder = FrontierBuilder(overlap_s=overlap_s, clock=lambda: NOW_MS / 1000)
     for start in range(0, len(ids), 100):
-        builder.add([{"id": each} for each in ids[start : start + 100]])
+        builder.add_ids(ids[start : start + 100])
     return through_json(builder.frontier(now=now))
 
 
@@ -43,7 +43,8 @@ def test_of_nobody_nothing_is_known() -> None:
 
 def test_state_is_plain_json_of_ids_and_times_only() -> None:
     builder = FrontierBuilder()
-    builder.add([{"id": ulids([NOW_MS])[0], "name": "Ada", "email": "a@example.com", "externalId": "secret"}])
+    builder.add_ids(ulids([NOW_MS]))
+    builder.add_dates([{"name": "Ada", "email": "a@example.com", "externalId": "secret"}])
     state = builder.frontier(now=NOW).as_state()
     assert set(state) == {"newest_ms", "anchors", "above", "first_sale_at", "canceled_at", "read_at"}
     assert not {"Ada", "a@example.com", "secret"} & set(map(str, state.values()))
@@ -72,14 +73,13 @@ def test_ids_of_other_kinds_do_not_move_it() -> None:
 def test_dates_from_the_future_do_not_push_it() -> None:
     builder = FrontierBuilder()
     dates = [NOW - timedelta(hours=1), NOW + timedelta(days=1), None]
-    builder.add(
+    builder.add_dates(
         [
             {
-                "id": f"cus_{number}",
                 "firstSaleAt": date and date.isoformat(),
                 "subscriptionCanceledAt": date and (date - timedelta(days=1, hours=2)).isoformat(),
             }
-            for number, date in enumerate(dates)
+            for date in dates
         ]
     )
     frontier = builder.frontier(now=NOW)
@@ -90,14 +90,15 @@ def test_dates_from_the_future_do_not_push_it() -> None:
 @pytest.mark.parametrize("value", (None, 5, "", "yesterday", "2026-13-01T00:00:00.000Z"))
 def test_what_is_no_date_is_left_to_others(value: object) -> None:
     builder = FrontierBuilder()
-    builder.add([{"id": "cus_1", "firstSaleAt": value}])
+    builder.add_dates([{"firstSaleAt": value}])
     assert builder.frontier(now=NOW).first_sale_at is None
 
 
 def test_it_never_goes_back() -> None:
     before = Frontier(newest_ms=NOW_MS - 5, first_sale_at=NOW, canceled_at=NOW)
     builder = FrontierBuilder(before)
-    builder.add([{"id": ulids([NOW_MS - DAY_MS])[0], "firstSaleAt": "2020-01-01T00:00:00.000Z"}])
+    builder.add_ids(ulids([NOW_MS - DAY_MS]))
+    builder.add_dates([{"firstSaleAt": "2020-01-01T00:00:00.000Z"}])
     after = builder.frontier(now=NOW + timedelta(hours=1))
     assert (after.newest_ms, after.first_sale_at, after.canceled_at) == (NOW_MS - 5, NOW, NOW)
 

@@ -110,7 +110,8 @@ def test_the_recorded_workspaces(
     world = create_world(seed)
     builder, began = FrontierBuilder(), datetime.now(UTC)
     for page in Sweep(world.client):
-        builder.add(page.customers)
+        builder.add_ids(each["id"] for each in page.customers)
+        builder.add_dates(page.customers)
     created = world.insert(*aged(*[0.0] * 120))
     run = world.run(builder.frontier(now=began))
     assert set(created) <= set(run.read)

@@ -86,8 +86,8 @@ class World:
         unreadable = {row.id for row in self.rows() if row.external_id is None}
         rows = [row for row in self.sandbox.snapshot().values() if row["id"] not in unreadable]
         random.Random(seed).shuffle(rows)
-        for start in range(0, len(rows), 100):
-            builder.add(rows[start : start + 100])
+        builder.add_ids(row["id"] for row in rows)
+        builder.add_dates(rows)
         return through_json(builder.frontier(now=began or datetime.now(UTC)))
 
     def run(self, frontier: Frontier, **options: Any) -> Run:
