@@ -43,6 +43,7 @@ class Extraction:
         strategy: str,
         observer: Observer | None,
         keep_rows: bool,
+        append_first: bool,
     ) -> None:
         """Prepare.
 
@@ -53,6 +54,7 @@ class Extraction:
             strategy: how to merge into it: dlt's ``upsert`` or ``delete-insert``.
             observer: is told how it gets on.
             keep_rows: whether the caller removes the rows from the disk, once they are loaded.
+            append_first: whether rows are just appended to tables that do not exist yet.
         """
         self._settings = settings
         self._options = options
@@ -60,6 +62,7 @@ class Extraction:
         self._strategy = strategy
         self._observer = observer
         self._keep_rows = keep_rows
+        self._append_first = append_first
         self._begun: set[str] = set()
         self._waiting = {"customers"} if options.selection else {"customers", "history"}
 
@@ -75,7 +78,7 @@ class Extraction:
         run.state.write(self._stored)
         self._done("customers")
 
-    def history(self) -> Iterator[pa.Table]:
+    def history(self) -> Iterator[Any]:
         """Rows for the table of their history."""
         self._begin("history")
         run = self._run
@@ -83,10 +86,10 @@ class Extraction:
             empty = self._empty
             for name, kind in HISTORY_COLUMNS.items():
                 empty = empty.append_column(name, pa.array([], kind))
-            yield keyed(empty, "version_key")
+            yield self._added(keyed(empty, "version_key"))
         for rows in run.versions():
             if rows.num_rows:
-                yield keyed(rows, "version_key")
+                yield self._added(keyed(rows, "version_key"))
         self._done("history")
 
     def sync_runs(self) -> Iterator[pa.Table]:
@@ -97,7 +100,7 @@ class Extraction:
     def _begin(self, part: str) -> None:
         """One source can be run again: then everything begins anew."""
         if part in self._begun:
-            for name in ("_run", "_pipeline", "_stored", "_mirror", "_folder", "_merging"):
+            for name in ("_run", "_pipeline", "_stored", "_mirror", "_folder", "_appends", "_merging"):
                 self.__dict__.pop(name, None)
             self._begun.clear()
             self._waiting = {"customers"} if self._options.selection else {"customers", "history"}
@@ -160,6 +163,22 @@ class Extraction:
         """Rows with the hint how to merge them."""
         return dlt.mark.with_hints(rows, self._merging)
 
+    def _added(self, rows: pa.Table) -> Any:
+        """Versions with the hint how to add them, unless it is the usual one."""
+        return dlt.mark.with_hints(rows, self._appending) if self._appends else rows
+
+    @cached_property
+    def _appends(self) -> bool:
+        """Whether there is nothing to merge with: half the time, without staging and a look for keys."""
+        mirror = self._mirror
+        return (
+            self._append_first and isinstance(mirror, SqlMirror) and not (mirror.exists or mirror.has_history)
+        )
+
+    @cached_property
+    def _appending(self) -> Any:
+        return dlt.mark.make_hints(write_disposition="append")
+
     @cached_property
     def _merging(self) -> Any:
-        return newest_wins(self._pipeline, self._table, self._strategy)
+        return self._appending if self._appends else newest_wins(self._pipeline, self._table, self._strategy)

@@ -40,11 +40,11 @@ def row_hashes(table: pa.Table, baseline: str) -> pa.Array:
 
 
 def _hashes(table: pa.Table, baseline: str) -> Iterator[str]:
-    parts = [
-        _part(name, plain(column))
-        for name, column in zip(table.column_names, table.columns, strict=True)
-        if column.null_count < len(column)
-    ]
+    parts: list[pa.Array] = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if column.null_count < len(column):
+            values = texts(plain(column)).cast(pa.binary())
+            parts += (_beginnings(name, values), values)
     if not parts:
         parts = [pa.array([b""] * table.num_rows, type=pa.binary())]
     # The first b"" is one more part: Arrow 26 leaves out rows whose parts are all null.
@@ -53,8 +53,10 @@ def _hashes(table: pa.Table, baseline: str) -> Iterator[str]:
         yield f"{baseline}-{hashlib.md5(row, usedforsecurity=False).hexdigest()}"
 
 
-def _part(name: str, column: pa.Array) -> pa.Array:
-    """``name:length:value`` of every row, null where the value is."""
-    values = texts(column).cast(pa.binary())
-    lengths = pc.binary_length(values).cast(pa.string()).cast(pa.binary())
-    return pc.binary_join_element_wise(name.encode(), lengths, values, b":")
+def _beginnings(name: str, values: pa.Array) -> pa.Array:
+    """``name:length:`` of every row, null where the value is."""
+    lengths = pc.binary_length(values)
+    distinct = lengths.dictionary_encode()
+    # Lengths are few. As texts row by row they took a third of the time of all this.
+    forms = [f"{name}:{length}:".encode() for length in distinct.dictionary.to_pylist()]
+    return pa.array(forms, type=pa.binary()).take(distinct.indices)

@@ -22,7 +22,7 @@ _BUCKETS = (14, 11, 10, 9, 8, 7)
 _KEPT = 1_024
 """Buckets of each width, the newest ones; older ones are merged into the next width."""
 _LEGACY_KEPT = 64
-_AT_ONCE = 10_000
+_AT_ONCE = 100_000
 """Bounds what is remembered meanwhile. Merging buckets more often takes longer."""
 _NEAREST = (0, 1, 4, 16, 64)
 _FARTHER, _FAR_MS = 6, 60_000

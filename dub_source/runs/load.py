@@ -35,7 +35,13 @@ def load(
     given = {name: value for name, value in options.items() if value is not None}
     refuse_empty(**given)
     opened = open_destination(target)
-    source = dub(observer=outcome, merge_strategy=opened.strategy, keep_rows=True, **given)
+    source = dub(
+        observer=outcome,
+        merge_strategy=opened.strategy,
+        keep_rows=True,
+        append_first=opened.file is not None,  # a server may have other clients
+        **given,
+    )
     table = str(source.resources[CUSTOMERS].table_name)
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _):
         with opened.writable():
