@@ -1,0 +1,291 @@
+"""What stops a plan before anything is sent. Each guard is one sentence: what, in which rows, what to do.
+
+They look at numbers of rows and at columns. Values never get into what they say; customers' ids may.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dub_source.errors import (
+    AmbiguousRows,
+    BadValues,
+    ConflictingClaims,
+    NothingDesired,
+    NotWritable,
+    OtherWorkspace,
+    StaleMirror,
+    StalePlan,
+    SwapRefused,
+    TooManyDeletes,
+)
+from dub_source.reverse.drafts import Draft
+from dub_source.reverse.fields import WRITABLE, check_value
+from dub_source.reverse.model import Op
+
+_NAMED = 10
+"""Rows and customers that a sentence names."""
+_ALWAYS_ALLOWED = 10
+"""Deletes that a share allows in any case, so that a small workspace can lose one of its three."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a value that a row asks for.
+
+    Attributes:
+        row: of the desired state; None where none asks.
+        column: ``external_id`` or ``stripe_customer_id``.
+        customer_id: who has it, and will have it until the deletes.
+        deleted: whether the plan deletes that customer.
+    """
+
+    row: int | None
+    column: str
+    customer_id: str
+    deleted: bool
+
+
+def check_some(rows: int) -> None:
+    """Raise NothingDesired for a desired state without rows: more likely a broken export than a wish."""
+    if not rows:
+        raise NothingDesired(
+            "The desired state has no rows, so there is nothing to plan: check the table, query or file that "
+            "it comes from."
+        )
+
+
+def check_writes(columns: Sequence[str]) -> None:
+    """Raise NothingDesired if there is no column to update."""
+    if not columns:
+        raise NothingDesired(
+            "The desired state has no column that can be written besides the key: name its columns as those "
+            f"of customers ({', '.join(WRITABLE)}), or map them."
+        )
+
+
+def check_columns(compared: Iterable[str], key: str, mirror: Iterable[str], *, hidden: Iterable[str]) -> None:
+    """Raise NotWritable for a column that the warehouse does not hold as Dub does.
+
+    Args:
+        compared: columns whose values would be compared with the mirror.
+        key: the column that names customers.
+        mirror: columns that it has.
+        hidden: columns whose values are left out or hashed there.
+    """
+    known = set(mirror) - set(hidden)
+    for column in (key, *compared):
+        if column not in known:
+            raise NotWritable(
+                f"The table of customers does not hold {column} as Dub does, so it cannot be compared with "
+                f"the desired state: leave {column} out of the sync, or take it out of exclude_columns and "
+                "hash_columns and load again."
+            )
+
+
+def check_keys(key: str, *, missing: Sequence[int], repeated: Sequence[int]) -> None:
+    """Raise AmbiguousRows for rows without a key, and for rows that share one."""
+    if missing:
+        raise AmbiguousRows(
+            f"The key {key} is missing in {_rows(missing)}, so it is not known whom they are about: leave "
+            "these rows out, or fill in the key."
+        )
+    if repeated:
+        raise AmbiguousRows(
+            f"The key {key} is the same in several of {_rows(repeated)}: keep one row for each customer."
+        )
+
+
+def check_matches(key: str, several: Sequence[int]) -> None:
+    """Raise AmbiguousRows for rows whose key several customers of the mirror have."""
+    if several:
+        raise AmbiguousRows(
+            f"The {key} in {_rows(several)} belongs to several customers in the warehouse, which a full load "
+            "sets right: run `dub-source load --mode full` and plan again."
+        )
+
+
+def check_ops(sync_mode: str, *, unknown: Sequence[int], not_deleting: Sequence[int]) -> None:
+    """Raise BadValues for an ``op`` that does not exist, or that a list of deletes cannot hold."""
+    if unknown:
+        raise BadValues(
+            f"The op in {_rows(unknown)} is none of update, create and delete: correct it, or leave it null "
+            f"for what the mode {sync_mode} does."
+        )
+    if not_deleting:
+        raise BadValues(
+            f"The mode delete takes every row for a customer to delete, and {_rows(not_deleting)} ask for "
+            "something else in op: leave these rows out, or choose the mode update."
+        )
+
+
+def check_key_column(rows: Sequence[int]) -> None:
+    """Raise BadValues for rows that name a customer by an external id and ask for another one."""
+    if rows:
+        raise BadValues(
+            f"The external_id in {_rows(rows)} differs from the key, and it is the key that names the "
+            "customer: use the key id to change external ids."
+        )
+
+
+def check_creates(rows: Sequence[int]) -> None:
+    """Raise AmbiguousRows for rows that are to create a customer whose id they name."""
+    if rows:
+        raise AmbiguousRows(
+            f"The op in {_rows(rows)} asks for new customers, whose ids Dub chooses: use the key external_id "
+            "for them."
+        )
+
+
+def check_claims(claims: Mapping[str, Sequence[int]]) -> None:
+    """Raise ConflictingClaims for rows that ask for the same value, by column."""
+    for column, rows in claims.items():
+        if rows:
+            raise ConflictingClaims(
+                f"The {column} is the same in several of {_rows(rows)}, and no two customers can have it: "
+                "correct these rows."
+            )
+
+
+def check_holders(holders: Iterable[Holder]) -> None:
+    """Raise ConflictingClaims for rows that ask for what another customer has and keeps."""
+    groups: dict[tuple[bool, str], list[Holder]] = defaultdict(list)
+    for holder in holders:
+        groups[holder.deleted, holder.column].append(holder)
+    for (deleted, column), some in sorted(groups.items()):
+        rows = _rows([each.row for each in some if each.row is not None])
+        customers = _listed(sorted({each.customer_id for each in some}))
+        if deleted:
+            raise ConflictingClaims(
+                f"The {column} in {rows} belongs to customers that the same plan deletes ({customers}), and "
+                f"deletes come last: leave {column} out of these rows for this plan, and plan again after it."
+            )
+        raise ConflictingClaims(
+            f"The {column} in {rows} belongs to other customers ({customers}), who keep it: correct these "
+            "rows, or let the desired state give those customers another one; if Dub has changed, load "
+            "first."
+        )
+
+
+def refuse_swap(drafts: Sequence[Draft]) -> None:
+    """Raise SwapRefused for drafts that wait for each other in circles."""
+    rows = sorted(each.row for each in drafts if each.row is not None)
+    who = f" ({_rows(rows)})" if rows else ""
+    raise SwapRefused(
+        f"{len(drafts):,} customers{who} exchange external ids or Stripe ids, for which one of them must "
+        "give up its own for a moment, while live tracking may take it: if that is meant, set allow_swaps."
+    )
+
+
+def check_values(drafts: Iterable[Draft]) -> None:
+    """Raise BadValues for a fault that Dub would find in what is asked for, naming the rows that have it."""
+    faults: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for draft in drafts:
+        asked = dict(draft.change.asked)
+        if draft.change.op is Op.CREATE:
+            asked.setdefault("country", None)
+        for column, value in asked.items():
+            if (fault := check_value(column, value)) is not None:
+                faults[column, fault].append(-1 if draft.row is None else draft.row)
+    if faults:
+        (column, fault), rows = min(faults.items(), key=lambda each: (min(each[1]), each[0]))
+        others = {row for some in faults.values() for row in some} - set(rows)
+        more = f" (and {len(others):,} other rows have other faults)" if others else ""
+        raise BadValues(
+            f"The {column} in {_rows(rows)} {fault}{more}: correct these rows, or leave them out."
+        )
+
+
+def most_deletes(*, living: int, max_deletes: int | None, max_delete_share: float) -> tuple[int, str]:
+    """How many customers a plan may delete, and the setting that says so.
+
+    Args:
+        living: customers of the mirror that exist.
+        max_deletes: how many at most; None leaves it to the share.
+        max_delete_share: of the living customers; ten may be in any case, unless it is 0.
+    """
+    # A millionth: 0.29 * 100 is 28.999999999999996.
+    share = math.floor(max_delete_share * living + 1e-6)
+    by_share = max(share, _ALWAYS_ALLOWED) if max_delete_share > 0 else 0
+    if max_deletes is not None and max_deletes < by_share:
+        return max_deletes, "max_deletes"
+    return by_share, "max_delete_share"
+
+
+def check_deletes(deletes: int, *, living: int, max_deletes: int | None, max_delete_share: float) -> None:
+    """Raise TooManyDeletes if more customers would be deleted than :func:`most_deletes` says."""
+    most, setting = most_deletes(living=living, max_deletes=max_deletes, max_delete_share=max_delete_share)
+    if deletes > most:
+        raise TooManyDeletes(
+            f"{deletes:,} of {living:,} customers would be deleted, which cannot be taken back, and "
+            f"{setting} allows {most:,}: check the desired state, and raise {setting} if they are meant."
+        )
+
+
+def check_mirror_age(loaded_at: datetime | None, *, now: datetime, max_age_h: float) -> None:
+    """Raise StaleMirror if the customers were last loaded too long ago, or never completely.
+
+    Args:
+        loaded_at: when the last successful load began (UTC); None if there was none.
+        now: UTC.
+        max_age_h: hours.
+    """
+    if loaded_at is None:
+        raise StaleMirror(
+            "The customers have not been loaded completely yet, so there is nothing to compare with: run "
+            "`dub-source load` first."
+        )
+    if now - loaded_at > timedelta(hours=max_age_h):
+        raise StaleMirror(
+            f"The customers were loaded {_hours(now - loaded_at)} hours ago, and a plan compares with none "
+            f"older than {max_age_h:g} (max_mirror_age_h): load first, or plan with --refresh."
+        )
+
+
+def check_plan_age(created_at: datetime, *, now: datetime, max_age_h: float) -> None:
+    """Raise StalePlan if the plan is too old to begin with it.
+
+    Args:
+        created_at: of the plan (UTC).
+        now: UTC.
+        max_age_h: hours.
+    """
+    if now - created_at > timedelta(hours=max_age_h):
+        raise StalePlan(
+            f"The plan was made {_hours(now - created_at)} hours ago, and none is applied that is older than "
+            f"{max_age_h:g} (max_plan_age_h): plan again."
+        )
+
+
+def check_workspace(*, asked: int, alive: int) -> None:
+    """Raise OtherWorkspace if none of the plan's customers is there.
+
+    Args:
+        asked: how many of them Dub was asked for; with none, nothing can be told.
+        alive: how many of these exist there.
+    """
+    if asked and not alive:
+        raise OtherWorkspace(
+            f"The API key leads to a workspace that has none of the {asked:,} customers of the plan that "
+            "were asked for, so nothing was sent: check that the key belongs to the workspace that was "
+            "loaded; if they were all deleted meanwhile, load and plan again."
+        )
+
+
+def _rows(rows: Sequence[int]) -> str:
+    """``row 3``, ``rows 3 and 4``, ``rows 1, 2, 3 and 7 more``; in order, each once."""
+    distinct = sorted(set(rows))
+    return ("row " if len(distinct) == 1 else "rows ") + _listed([f"{each:,}" for each in distinct])
+
+
+def _listed(texts: Sequence[str]) -> str:
+    shown, more = list(texts[:_NAMED]), len(texts) - _NAMED
+    if more > 0:
+        shown.append(f"{more:,} more")
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1] if shown else ""]))
+
+
+def _hours(age: timedelta) -> str:
+    return f"{age / timedelta(hours=1):,.1f}"

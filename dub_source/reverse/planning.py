@@ -1,0 +1,236 @@
+"""From what is desired and what the mirror shows to a plan: which customers to change, in which order.
+
+Nothing is sent and nothing is stored here; the same input gives the same plan, with the same id, on every
+machine. Each row of the desired state ends as one change, or as unchanged, or as unmatched.
+"""
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dub_source.reverse import guards
+from dub_source.reverse.comparison import EITHER, Comparison
+from dub_source.reverse.drafts import Draft, plan_id
+from dub_source.reverse.fields import PLANNED, WRITABLE, stands
+from dub_source.reverse.model import Change, Op
+from dub_source.reverse.order import UNIQUE, in_order
+from dub_source.reverse.sync_file import Sync
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DEFAULTS = {"update": "update", "upsert": EITHER, "create": "create", "delete": "delete", "mirror": EITHER}
+
+SETTLED = pa.schema([(name, pa.string()) for name in ("customer_id", "field", "asked", "answered")])
+"""What was asked and answered before. Once it was asked and is still asked, and what was answered is still
+there, it is no change: an avatar that Dub has stored under an address of its own, an ignored country."""
+
+_Settled = Collection[tuple[str, str, str | None, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a plan does.
+
+    Attributes:
+        plan_id: see :func:`~dub_source.reverse.drafts.plan_id`.
+        changes: in their order.
+        desired: rows of the desired state.
+        unchanged: of these, how many need nothing.
+        unmatched: of these, how many name a customer who is not in the mirror, and create none.
+        living: customers in the mirror.
+        passed: the guards that it passed, in words.
+    """
+
+    plan_id: str
+    changes: Sequence[Change]
+    desired: int
+    unchanged: int
+    unmatched: int
+    living: int
+    passed: tuple[str, ...]
+
+
+def plan_changes(
+    sync: Sync,
+    desired: pa.Table,
+    mirror: Iterable[pa.Table],
+    *,
+    settled: pa.Table | None = None,
+    owned: pa.Array | None = None,
+    table: str = "customers",
+    hidden: Collection[str] = (),
+    folder: Path | None = None,
+) -> Planned:
+    """Plan.
+
+    Args:
+        sync: what is declared.
+        desired: ``row``, ``key``, perhaps ``op``, and a text column for each column to write.
+        mirror: the rows of the table of customers: ``id``, the columns of PLANNED, ``name_generated``,
+            ``row_hash``, ``observed_at``, ``deleted_at``; those of them that it has.
+        settled: as :data:`SETTLED` says.
+        owned: ids of those whom a mirror may delete.
+        table: name of the table of customers.
+        hidden: columns that the table leaves out or holds as hashes.
+        folder: private, for the comparison's files; a temporary one if it is None.
+
+    Raises:
+        PlanRefused: if a guard stops it.
+    """
+    guards.check_some(desired.num_rows)
+    with (
+        tempfile.TemporaryDirectory(prefix="dub_source_plan_") as temporary,
+        Comparison(folder or Path(temporary), key=sync.key) as comparison,
+    ):
+        comparison.desire(desired, default=_DEFAULTS[sync.sync_mode])
+        comparison.mirror(mirror)
+        comparison.settle(settled if settled is not None else SETTLED.empty_table())
+        comparison.own(owned if owned is not None else pa.array([], pa.string()))
+        _check_rows(sync, comparison, hidden)
+        drafts = [*_updates(sync, comparison), *_creations(sync, comparison)]
+        deletes = [*_deletes(sync, comparison)]
+        _check_claims(comparison, drafts, deletes)
+        living, unmatched = comparison.living, comparison.unmatched
+    guards.check_values(drafts)
+    guards.check_deletes(
+        len(deletes), living=living, max_deletes=sync.max_deletes, max_delete_share=sync.max_delete_share
+    )
+    creations = sum(each.change.op is Op.CREATE for each in drafts)
+    by_row = sum(each.row is not None for each in (*drafts, *deletes))
+    drafts += deletes
+    its_id = plan_id(sync.name, sync.sync_mode, table, drafts=drafts)
+    return Planned(
+        plan_id=its_id,
+        changes=in_order(drafts, plan_id=its_id, allow_swaps=sync.allow_swaps),
+        desired=desired.num_rows,
+        unchanged=desired.num_rows - by_row - (unmatched - creations),
+        unmatched=unmatched - creations,
+        living=living,
+        passed=_passed(sync, len(deletes), living),
+    )
+
+
+def _check_rows(sync: Sync, comparison: Comparison, hidden: Collection[str]) -> None:
+    columns = _compared(sync, comparison)
+    if sync.sync_mode == "update" and comparison.updates:
+        guards.check_writes(columns)
+    guards.check_columns(columns, sync.key, comparison.mirrored, hidden=hidden)
+    guards.check_keys(sync.key, missing=comparison.without_key(), repeated=comparison.repeated())
+    guards.check_ops(
+        sync.sync_mode,
+        unknown=comparison.with_other_op("update", "create", "delete", EITHER),
+        not_deleting=comparison.with_other_op("delete") if sync.sync_mode == "delete" else [],
+    )
+    if sync.key in comparison.columns:
+        guards.check_key_column(comparison.other_than_key(sync.key))
+    if sync.key == "id":
+        guards.check_creates(comparison.with_other_op("update", "delete", EITHER))
+    guards.check_matches(sync.key, comparison.several())
+
+
+def _compared(sync: Sync, comparison: Comparison) -> list[str]:
+    """The columns that an update may change."""
+    if not comparison.updates:
+        return []
+    columns = PLANNED if sync.try_ignored else WRITABLE
+    return [each for each in columns if each in comparison.columns and each != sync.key]
+
+
+def _updates(sync: Sync, comparison: Comparison) -> Iterator[Draft]:
+    columns = _compared(sync, comparison)
+    settled = comparison.settled()
+    for row in comparison.differing(columns, sync.clear_nulls):
+        asked = {
+            column: row[f"new_{column}"]
+            for column in columns
+            if row[f"new_{column}"] is not None or column in sync.clear_nulls
+        }
+        asked = {column: value for column, value in asked.items() if _is_news(column, value, row, settled)}
+        if asked:
+            yield _draft(row, Op.UPDATE, asked, {column: row[column] for column in asked})
+
+
+def _is_news(column: str, asked: str | None, row: Mapping[str, Any], settled: _Settled) -> bool:
+    current = row[column]
+    if asked == current or (row["id"], column, asked, current) in settled:
+        return False
+    return not stands(column, asked, current, row=row)
+
+
+def _creations(sync: Sync, comparison: Comparison) -> Iterator[Draft]:
+    if sync.key != "external_id":
+        return
+    columns = [each for each in comparison.columns if each != sync.key]
+    for row in comparison.missing():
+        asked = {"external_id": row["key"]}
+        asked |= {column: row[column] for column in columns if row[column] is not None}
+        # Who had the external id before and was deleted: without it, to create somebody a second time would
+        # be the plan that has created the first one.
+        version = None if row["last"] is None else str(row["last"])
+        change = Change(0, Op.CREATE, None, external_id=row["key"], asked=asked)
+        yield Draft(change, row["row"], version)
+
+
+def _deletes(sync: Sync, comparison: Comparison) -> Iterator[Draft]:
+    columns = [each for each in PLANNED if each in comparison.mirrored]
+    for row in comparison.named_to_delete():
+        yield _draft(row, Op.DELETE, {}, {column: row[column] for column in columns})
+    if sync.sync_mode == "mirror":
+        for row in comparison.owned_and_absent():
+            yield _draft(row, Op.DELETE, {}, {column: row[column] for column in columns})
+
+
+def _draft(
+    row: Mapping[str, Any], op: Op, asked: Mapping[str, str | None], before: Mapping[str, str | None]
+) -> Draft:
+    observed = row["observed"]
+    change = Change(
+        number=0,
+        op=op,
+        customer_id=row["id"],
+        external_id=row["external_id"],
+        asked=asked,
+        before=before,
+        observed_at=None if observed is None else _EPOCH + timedelta(microseconds=observed),
+    )
+    return Draft(change, row["row"], row["row_hash"])
+
+
+def _check_claims(comparison: Comparison, drafts: Sequence[Draft], deletes: Sequence[Draft]) -> None:
+    """Nobody asks for what somebody else asks for, too, or has and keeps."""
+    changes = {each.change.customer_id: each.change for each in drafts if each.change.customer_id}
+    deleted = {each.change.customer_id for each in deletes}
+    holders = []
+    twice: dict[str, list[int]] = {}
+    for column in UNIQUE:
+        claims: dict[str, list[int]] = defaultdict(list)
+        for draft in drafts:
+            value = draft.change.asked.get(column)
+            if value is not None and draft.row is not None:
+                claims[value].append(draft.row)
+        twice[column] = [row for rows in claims.values() if len(rows) > 1 for row in rows]
+        holders += [
+            guards.Holder(claims[value][0], column, each, deleted=each in deleted)
+            for value, customers in comparison.holders(column, claims).items()
+            for each in customers
+            if each not in changes or column not in changes[each].asked
+        ]
+    guards.check_claims(twice)
+    guards.check_holders(holders)
+
+
+def _passed(sync: Sync, deletes: int, living: int) -> tuple[str, ...]:
+    limit = guards.most_deletes(
+        living=living, max_deletes=sync.max_deletes, max_delete_share=sync.max_delete_share
+    )[0]
+    return (
+        f"every row has the key {sync.key}, no two have the same, and each names one customer at most",
+        "Dub accepts every value",
+        "no external id or Stripe id is claimed twice",
+        f"{deletes:,} deletes, and at most {limit:,} are allowed",
+    )
