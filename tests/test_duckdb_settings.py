@@ -4,14 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import duckdb
 import pytest
 
 from dub_source.destinations import Target, open_destination
 from dub_source.destinations.duckdb_file import SMALL
 
 
-def settings_in_use(folder: Path) -> dict[str, Any]:
-    opened = open_destination(Target(database=folder / "customers.duckdb"))
+def settings_in_use(folder: Path, *, exists: bool = True) -> dict[str, Any]:
+    database = folder / "customers.duckdb"
+    if exists:
+        duckdb.connect(database).close()
+    opened = open_destination(Target(database=database))
     pipeline = dlt.pipeline(
         "settings", destination=opened.destination, dataset_name="dub", pipelines_dir=str(folder)
     )
@@ -31,6 +35,12 @@ def in_mib(text: str) -> float:
 def test_a_load_keeps_duckdb_small(tmp_path: Path) -> None:
     found = settings_in_use(tmp_path)
     assert in_mib(found["memory_limit"]) == pytest.approx(256e6 / 2**20, abs=0.1)
+    assert (found["threads"], found["preserve_insertion_order"]) == ("1", "false")
+
+
+def test_a_first_load_needs_half_of_it(tmp_path: Path) -> None:
+    found = settings_in_use(tmp_path, exists=False)
+    assert in_mib(found["memory_limit"]) == pytest.approx(128e6 / 2**20, abs=0.1)
     assert (found["threads"], found["preserve_insertion_order"]) == ("1", "false")
 
 

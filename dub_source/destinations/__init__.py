@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from dub_source.destinations.duckdb_file import SMALL, DuckDBFile
+from dub_source.destinations.duckdb_file import DuckDBFile
 from dub_source.errors import DestinationError, SettingsError
 
 DEFAULT_DATABASE = Path("dub_customers.duckdb")
@@ -71,7 +71,7 @@ def open_destination(target: Target) -> Opened:
     _check_dataset(target.dataset)
     if target.destination == "duckdb":
         file = DuckDBFile.of(target.database, target.dataset)
-        return Opened(_duckdb(str(file.path)), "upsert", f"duckdb {file.path}", file)
+        return Opened(_duckdb(file), "upsert", f"duckdb {file.path}", file)
     destination, strategies = _known(target.destination)
     for strategy in get_args(MergeStrategy):
         if strategy in strategies:
@@ -82,13 +82,14 @@ def open_destination(target: Target) -> Opened:
     )
 
 
-def _duckdb(path: str) -> Any:
+def _duckdb(file: DuckDBFile) -> Any:
     """DuckDB with settings that keep a load small, unless dlt's configuration has others."""
     import dlt
 
+    path = str(file.path)
     as_configured = dlt.destinations.duckdb(path)
     theirs = as_configured.configuration(as_configured.spec(), accept_partial=True).credentials.global_config
-    return dlt.destinations.duckdb({"database": path, "global_config": {**SMALL, **(theirs or {})}})
+    return dlt.destinations.duckdb({"database": path, "global_config": {**file.settings, **(theirs or {})}})
 
 
 def _known(name: str) -> tuple[Any, tuple[str, ...]]:
