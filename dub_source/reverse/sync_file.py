@@ -99,7 +99,7 @@ class Sync:
         name: who owns the customers that the sync creates. If it is left out, it follows from the source.
         key: by which column customers are named.
         mapping: columns of a customer (those that can be written, or the key) -> columns of the source. With
-            a mapping, columns that are not in it are left alone.
+            a mapping of more than the key, columns that are not in it are left alone.
         sync_mode: update (only customers that exist), upsert (create the others), create (nothing else),
             delete (the customers named), mirror (upsert, and delete what is no longer named).
         clear_nulls: columns in which NULL clears the field, where it otherwise leaves it alone.
