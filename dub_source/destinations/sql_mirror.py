@@ -1,24 +1,18 @@
 """What a SQL destination knows about the customers."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from dub_source.changes import HISTORY_COLUMNS, SYSTEM_COLUMNS
-from dub_source.errors import DestinationError
+from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
 from dub_source.schema import arrow_schema
 from dub_source.sync import BASELINE_LENGTH, KNOWN
 
 if TYPE_CHECKING:
     import dlt
 
-_ROWS = 50_000
-"""Rows that are fetched at once."""
-_IDS = 5_000
-"""Ids in one query: databases limit the parameters of a statement, some of them to 10,000."""
 _NEWEST = (
     "SELECT DISTINCT h.{id}, h.{row_hash}, h.{deleted_at}, h.{observed_at} FROM {HISTORY} h "
     "JOIN (SELECT {id}, max({observed_at}) AS newest FROM {HISTORY} GROUP BY {id}) m "
@@ -41,25 +35,9 @@ class SqlMirror:
             pipeline: its destination and dataset; need not be running.
             table: the table of customers; that of their history is ``<table>_history``.
         """
-        self._pipeline = pipeline
-        self._names = {"customers": table, "history": f"{table}_history"}
-        with pipeline.destination_client() as client:
-            if not isinstance(client, SqlJobClientBase):
-                # Plain files: dlt appends to them where it is told to merge, and says nothing.
-                raise DestinationError(
-                    "The destination is no database, and a load must see what is there already: choose one "
-                    "such as duckdb or postgres."
-                )
-            if client.is_storage_initialized():
-                stored = dict(client.get_storage_tables(list(self._names.values())))
-            else:
-                stored = {}
-        self._columns = {
-            part: [
-                column.lower() for column in stored.get(name, ()) if not column.lower().startswith("_dlt_")
-            ]
-            for part, name in self._names.items()
-        }
+        names = {"customers": table, "history": f"{table}_history"}
+        self._tables = SqlTables(pipeline, names, called=f"The table {table} or its history")
+        self._columns = self._tables.columns
 
     @property
     def exists(self) -> bool:
@@ -81,6 +59,19 @@ class SqlMirror:
     def rows(self, ids: Sequence[str]) -> pa.Table:
         """Some customers with all their columns, in the types in which they are loaded."""
         return self._by_id("customers", self._full_schema("customers"), ids)
+
+    def columns(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """All customers with those of the columns that the table has, in no particular order."""
+        full = self._full_schema("customers")
+        schema = pa.schema([full.field(name) for name in names if name in full.names])
+        if self.exists:
+            selected = ", ".join(f"{{{name}}}" for name in schema.names)
+            yield from self._read(schema, f"SELECT {selected} FROM {{CUSTOMERS}}")
+
+    @property
+    def has_history(self) -> bool:
+        """Whether there is a table of their history."""
+        return bool(self._columns["history"])
 
     def living(self, number: int, *, after: str | None = None) -> list[str]:
         """The next customers that are not deleted; see :class:`~dub_source.sync.Mirror`."""
@@ -154,11 +145,11 @@ class SqlMirror:
         selected = self._known(part) if schema is KNOWN else ", ".join(f"{{{name}}}" for name in schema.names)
         tables = [
             table
-            for some in _chunks(list(dict.fromkeys(ids)))
+            for some in chunks(list(dict.fromkeys(ids)))
             for table in self._read(
                 schema,
                 f"SELECT {selected} FROM {{{part.upper()}}} t "
-                f"WHERE {{id}} IN ({', '.join(['%s'] * len(some))}) {condition}",
+                f"WHERE {{id}} IN ({placeholders(some)}) {condition}",
                 *some,
             )
         ]
@@ -171,47 +162,9 @@ class SqlMirror:
         return [each for table in self._read(only_id, query, *parameters) for each in table["id"].to_pylist()]
 
     def _read(self, schema: pa.Schema, query: str, *parameters: Any) -> Iterator[pa.Table]:
-        """What a query with ``{TABLES}`` and ``{columns}`` selects, in the types of the schema.
-
-        Names of columns are lower-case, so that none is taken for a table.
-        """
-        with _in_a_sentence(self._names["customers"]), self._pipeline.sql_client() as client:
-            names = {
-                part.upper(): client.make_qualified_table_name(name) for part, name in self._names.items()
-            }
-            columns = {name for part in self._columns.values() for name in part} | set(KNOWN.names)
-            names |= {name: client.escape_column_name(name) for name in columns}
-            with client.execute_query(query.format(**names), *parameters) as cursor:
-                for table in cursor.iter_arrow(_ROWS):
-                    yield _in_types(table, schema)
-
-
-@contextmanager
-def _in_a_sentence(table: str) -> Iterator[None]:
-    """What a database says about rows may quote them, so its words stay here."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - each database has errors of its own
-        raise DestinationError(
-            f"The table {table} or its history cannot be read ({type(error).__name__}), so nothing was "
-            "changed: check that it is as this tool has made it, or load into another dataset."
-        ) from None
+        return self._tables.read(schema, query, *parameters, others=KNOWN.names)
 
 
 def _gone(table: str) -> str:
     """0 or 1; not every database compares conditions."""
     return f"CASE WHEN {table}.{{deleted_at}} IS NULL THEN 0 ELSE 1 END"
-
-
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[start : start + _IDS] for start in range(0, len(ids), _IDS))
-
-
-def _in_types(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """By position, because some destinations answer with other letters in the names of columns."""
-    columns = [
-        # A NULL that was selected as such has whichever type the database likes.
-        column.cast(field.type) if column.null_count < len(column) else pa.nulls(len(column), field.type)
-        for column, field in zip(table.columns, schema, strict=True)
-    ]
-    return pa.Table.from_arrays(columns, schema=pa.schema([field.with_nullable(True) for field in schema]))

@@ -2,14 +2,14 @@
 
 import logging
 import shutil
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 import dlt
 import pyarrow as pa
 
+from dub_source.destinations.loading import load_extracted
 from dub_source.destinations.views import create_validity_view
-from dub_source.errors import DestinationError
 from dub_source.extraction import spool_folder
 from dub_source.failures import cause
 from dub_source.runs.result import Outcome
@@ -17,9 +17,6 @@ from dub_source.source import CUSTOMERS, SYNC_RUNS, failed_run
 from dub_source.sync import Report
 
 _logger = logging.getLogger("dub_source")
-
-_ONE_BY_ONE: Any = {"workers": 1}
-"""Two tables at once into one DuckDB file take as long, and half as much memory again."""
 
 
 def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome, *, alone: bool = False) -> None:
@@ -58,28 +55,8 @@ def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome, *, alone: 
 
 
 def _load(pipeline: dlt.Pipeline, source: Any, *, alone: bool) -> None:
-    pipeline.normalize()
-    configured: Any = dlt.config.get("load.workers")
-    with pipeline.sql_client() if alone else nullcontext():
-        try:
-            info = pipeline.load(**(_ONE_BY_ONE if alone and not configured else {}))
-        except BaseException:
-            _empty_staging(pipeline, source)
-            raise
-    # dlt can be configured to go on after a failure, and then says that it loaded.
-    if info.has_failed_jobs or pipeline.has_pending_data:
-        raise DestinationError("The destination did not take all rows: run the same again.")
-
-
-def _empty_staging(pipeline: dlt.Pipeline, source: Any) -> None:
-    """Take back the rows that a failed load has staged, as far as the destination lets us.
-
-    The next load would empty the tables, too, but nobody knows when that is.
-    """
     tables = [str(resource.table_name) for name, resource in source.resources.items() if name != SYNC_RUNS]
-    for table in tables:
-        with suppress(Exception), pipeline.sql_client() as client, client.with_staging_dataset():
-            client.truncate_tables(table)
+    load_extracted(pipeline, tables, alone=alone)
 
 
 def _note_failure(

@@ -1,0 +1,51 @@
+"""The load step: what dlt has extracted goes into the destination, all of it or with an error."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING, Any
+
+from dub_source.errors import DestinationError
+
+if TYPE_CHECKING:
+    import dlt
+
+_ONE_BY_ONE: Any = {"workers": 1}
+"""Two tables at once into one DuckDB file take as long, and half as much memory again."""
+
+
+def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str], *, alone: bool) -> None:
+    """Normalize and load what was extracted.
+
+    Args:
+        pipeline: has extracted.
+        tables: those that are merged; should the load fail, what was staged for them is taken back.
+        alone: keep the database from other processes between the jobs. Two loads of two working folders
+            would otherwise empty and fill one staging dataset in turns.
+
+    Raises:
+        DestinationError: if not all of it was taken.
+        dlt's PipelineStepFailed: if a step failed.
+    """
+    import dlt
+
+    pipeline.normalize()
+    configured: Any = dlt.config.get("load.workers")
+    with pipeline.sql_client() if alone else nullcontext():
+        try:
+            info = pipeline.load(**(_ONE_BY_ONE if alone and not configured else {}))
+        except BaseException:
+            _empty_staging(pipeline, tables)
+            raise
+    # dlt can be configured to go on after a failure, and then says that it loaded.
+    if info.has_failed_jobs or pipeline.has_pending_data:
+        raise DestinationError("The destination did not take all rows: run the same again.")
+
+
+def _empty_staging(pipeline: "dlt.Pipeline", tables: Sequence[str]) -> None:
+    """Take back the rows that a failed load has staged, as far as the destination lets us.
+
+    The next load would empty the tables, too, but nobody knows when that is.
+    """
+    for table in tables:
+        with suppress(Exception), pipeline.sql_client() as client, client.with_staging_dataset():
+            client.truncate_tables(table)

@@ -1,0 +1,95 @@
+"""In which form the warehouse has its customers: plans compare with it, and answers are stored in it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dlt.common.configuration import with_config
+from dlt.common.typing import TSecretStrValue
+
+from dub_source.errors import NotWritable, SettingsError
+from dub_source.privacy import Privacy
+from dub_source.sync import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is loaded of a customer, and how.
+
+    Attributes:
+        expanded: whether link, partner and discount come along.
+        privacy: columns that are left out or hashed.
+    """
+
+    expanded: bool = True
+    privacy: Privacy = field(default_factory=Privacy)
+
+    @property
+    def options(self) -> Options:
+        """The same as settings of a run."""
+        return Options(expanded=self.expanded, privacy=self.privacy)
+
+    @property
+    def baseline(self) -> str:
+        """The form in short, as every ``row_hash`` begins with it."""
+        return self.options.baseline
+
+    def check_plain(self, columns: Iterable[str]) -> None:
+        """Make sure that the warehouse has these columns as Dub shows them.
+
+        Args:
+            columns: those that a plan compares, or finds customers by.
+
+        Raises:
+            NotWritable: naming the first that it has not.
+        """
+        for name in columns:
+            for how, names in (("left out", self.privacy.exclude), ("hashed", self.privacy.hashed)):
+                if name in names:
+                    raise NotWritable(
+                        f"The column {name} is {how} in the warehouse, so nothing can be compared with it "
+                        "and no plan can hold what to go back to: leave it out of the sync, or load it as it "
+                        "is (exclude_columns, hash_columns)."
+                    )
+
+    def check_stored(self, baseline: str | None, table: str) -> None:
+        """Make sure that the rows in the warehouse are of this form.
+
+        Args:
+            baseline: of the last load.
+            table: that it was loaded into.
+
+        Raises:
+            SettingsError: if they are not, or if there are none.
+        """
+        if baseline is None:
+            raise SettingsError(
+                f"No customers have been loaded into the table {table} yet: run dub-source load first."
+            )
+        if baseline != self.baseline:
+            raise SettingsError(
+                f"The customers in the table {table} were loaded with other settings than these "
+                "(include_expanded_fields, exclude_columns, hash_columns, hash_key): use the settings of the "
+                "last load here, too, or load with these first."
+            )
+
+
+@with_config(sections=("sources", "dub", "dub"))
+def configured_form(
+    include_expanded_fields: bool = True,
+    exclude_columns: list[str] | None = None,
+    hash_columns: list[str] | None = None,
+    hash_key: TSecretStrValue | None = None,
+) -> Form:
+    """The form from the same places of dlt's configuration as that of :func:`dub_source.source.dub`.
+
+    Raises:
+        SettingsError: for what the source would refuse, too.
+    """
+    privacy = Privacy(_listed(exclude_columns), _listed(hash_columns), hash_key)
+    return Form(include_expanded_fields, privacy)
+
+
+def _listed(names: Any) -> Any:
+    # A text stays one: Privacy refuses it with its sentence.
+    return names if isinstance(names, str) else frozenset(names or ())

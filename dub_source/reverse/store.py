@@ -1,0 +1,154 @@
+"""Plans, changes and outcomes, written into the destination.
+
+Everything goes through dlt: under the source's schema and pipeline, but without its state. That holds how far
+the incremental runs have come, and must never move because of what we write ourselves.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.extract.resource import DltResource
+
+from dub_source.destinations import Opened
+from dub_source.destinations.loading import load_extracted
+from dub_source.destinations.merging import added, keyed, merged, newest_wins
+from dub_source.reverse.model import Change, Outcome, Plan
+from dub_source.reverse.push_tables import change_rows, log_rows, plan_rows
+from dub_source.reverse.stored import MIRRORED, Stored, StoredPlan
+from dub_source.source import CUSTOMERS
+
+__all__ = ["MIRRORED", "PushStore", "StoredPlan", "Written"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Rows that an apply has learned, to be merged.
+
+    Attributes:
+        customers: for ``customers``, each customer once.
+        versions: for ``customers_history``.
+    """
+
+    customers: pa.Table | None = field(default=None, repr=False)
+    versions: Sequence[pa.Table] = field(default=(), repr=False)
+
+
+class PushStore(Stored):
+    """Writes plans and what became of them, and reads it all (see :class:`Stored`)."""
+
+    def __init__(
+        self,
+        pipeline: dlt.Pipeline,
+        opened: Opened,
+        table: str = CUSTOMERS,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Look what there is; raises what :class:`Stored` does.
+
+        Args:
+            pipeline: that of the loads into this place (:mod:`dub_source.runs.warehouse`).
+            opened: its target.
+            table: the table of customers.
+            clock: the time, UTC.
+        """
+        super().__init__(pipeline, table)
+        self._opened = opened
+        self._clock = clock
+
+    def save_plan(self, plan: Plan, changes: Sequence[Change]) -> Plan:
+        """Store a plan, unless it is there already: then nothing of it changes.
+
+        Args:
+            plan: the plan.
+            changes: all of it.
+
+        Returns:
+            The plan as it is stored: of a plan that was made before, when that was.
+
+        Raises:
+            DestinationError: or dlt's PipelineStepFailed, if it could not be stored; the same again
+                completes it.
+        """
+        stored = self.plan(plan.plan_id)
+        if stored is not None and self._stored_changes(plan.plan_id) == stored.changes:
+            return stored
+        rows = [
+            self._part("push_plans", "plan_id", added, [plan_rows(plan)]),
+            self._part("push_changes", "change_key", added, [change_rows(plan.plan_id, changes)]),
+        ]
+        self._write(rows)
+        return self.plan(plan.plan_id) or plan
+
+    def save_outcomes(
+        self, plan_id: str, outcomes: Sequence[Outcome], written: Written | None = None
+    ) -> None:
+        """Store what became of changes, and the rows that Dub answered, in one load.
+
+        A change that has an outcome gets this one instead. To repeat it all changes nothing.
+
+        Args:
+            plan_id: of a stored plan.
+            outcomes: each change once.
+            written: rows of the customers concerned.
+
+        Raises:
+            DestinationError: or dlt's PipelineStepFailed, if they could not be stored: some of it may be;
+                to repeat it stores the rest.
+        """
+        parts = []
+        if outcomes:
+            planned = self._planned(plan_id, [each.number for each in outcomes])
+            rows = log_rows(plan_id, outcomes, planned, self._clock())
+            parts.append(self._part("push_log", "change_key", merged, [rows]))
+        if written is not None and written.versions:
+            history = f"{self.table}_history"
+            parts.append(self._part(f"{CUSTOMERS}_history", "version_key", added, written.versions, history))
+        if written is not None and written.customers is not None and written.customers.num_rows:
+            hint = newest_wins(self._pipeline, self.table, self._opened.strategy)
+            rows = dlt.mark.with_hints(keyed(written.customers, "id"), hint)
+            parts.append(self._part(CUSTOMERS, "id", merged, [rows], self.table))
+        if parts:
+            self._write(parts)
+
+    def save_rows(self, name: str, key: str, rows: pa.Table) -> None:
+        """Add rows to another table of ours; those whose key is there already are left out."""
+        self._write([self._part(name, key, added, [rows])])
+
+    def _part(
+        self, name: str, key: str, how: Callable[[str], Any], rows: Sequence[Any], table: str | None = None
+    ) -> DltResource:
+        tables = [keyed(each, key) if isinstance(each, pa.Table) else each for each in rows]
+        return dlt.resource(
+            tables,
+            name=name,
+            table_name=table or name,
+            primary_key=key,
+            write_disposition=how(self._opened.strategy),
+        )
+
+    def _write(self, parts: list[DltResource]) -> None:
+        tables = [str(part.table_name) for part in parts]
+        alone = self._opened.file is not None
+        try:
+            with self._opened.writable():
+                self._pipeline.extract(_written(parts))
+                load_extracted(self._pipeline, tables, alone=alone)
+        except BaseException:
+            # What it has prepared must not come with the next load.
+            with suppress(Exception):
+                self._pipeline.drop()
+                self._pipeline.sync_destination()
+            raise
+        self._look()
+
+
+@dlt.source(name="dub", section="dub")
+def _written(parts: list[DltResource]) -> list[DltResource]:
+    """Tables for a load under the source's name, so that they are in its schema."""
+    return parts

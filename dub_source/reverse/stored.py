@@ -1,0 +1,244 @@
+"""What the destination has of plans and of customers: everything that planning and applying must read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import dlt
+import pyarrow as pa
+
+from dub_source.destinations.sql_mirror import SqlMirror
+from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
+from dub_source.errors import DestinationError
+from dub_source.reverse.form import Form
+from dub_source.reverse.model import Change, Outcome, Plan, Result
+from dub_source.reverse.push_tables import (
+    PUSH_CHANGES,
+    PUSH_LOG,
+    PUSH_PLANS,
+    SETTLED,
+    change_key,
+    changes_of,
+    outcomes_of,
+    plans_of,
+    settled_of,
+)
+from dub_source.source import CUSTOMERS, SYNC_RUNS
+from dub_source.state import State
+
+MIRRORED = (
+    "id",
+    "external_id",
+    "stripe_customer_id",
+    "email",
+    "name",
+    "avatar",
+    "country",
+    "name_generated",
+    "row_hash",
+    "observed_at",
+    "deleted_at",
+)
+"""The columns of a customer that plans are made from."""
+
+_TABLES = {"plans": "push_plans", "changes": "push_changes", "log": "push_log", "runs": SYNC_RUNS}
+_DONE = ", ".join(f"'{each}'" for each in ("applied", "accepted_not_applied", "already_applied"))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A plan and how far it is.
+
+    Attributes:
+        plan: the plan.
+        results: how many of its changes ended so.
+    """
+
+    plan: Plan
+    results: Mapping[Result, int]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every change has its final outcome."""
+        final = sum(count for result, count in self.results.items() if result != Result.NOT_ATTEMPTED)
+        return final == self.plan.changes
+
+
+class Stored:
+    """Reads what is stored. Not for several threads at once.
+
+    Attributes:
+        table: the table of customers.
+        mirror: the customers there.
+        state: what the runs of the source have noted about them.
+    """
+
+    def __init__(self, pipeline: dlt.Pipeline, table: str = CUSTOMERS) -> None:
+        """Look what there is.
+
+        Args:
+            pipeline: that of the loads into this place (:mod:`dub_source.runs.warehouse`).
+            table: the table of customers.
+
+        Raises:
+            DestinationError: if the destination is no database.
+            SettingsError: if a newer version of this tool has written there.
+            dlt's PipelineStepFailed: if it cannot be reached.
+        """
+        self._pipeline = pipeline
+        self.table = table
+        # A working folder that was emptied knows nothing of state and schema.
+        pipeline.sync_destination()
+        self._look()
+
+    def _look(self) -> None:
+        self._tables = SqlTables(self._pipeline, _TABLES, called="What is stored of plans")
+        self.mirror = SqlMirror(self._pipeline, self.table)
+        sources: Mapping[str, Any] = self._pipeline.state.get("sources", {})
+        self.state = State.read(sources.get("dub", {}).get(self.table, {}))
+
+    # Plans
+
+    def plans(self) -> list[StoredPlan]:
+        """All plans, the newest first."""
+        counted = self._read(
+            pa.schema([("plan_id", pa.string()), ("result", pa.string()), ("count", pa.int64())]),
+            "log",
+            "SELECT {plan_id}, {result}, count(*) FROM {LOG} GROUP BY {plan_id}, {result}",
+        )
+        results: dict[str, dict[Result, int]] = {}
+        for row in counted.to_pylist():
+            results.setdefault(row["plan_id"], {})[Result(row["result"])] = row["count"]
+        rows = self._rows(PUSH_PLANS, "plans", "ORDER BY {created_at} DESC, {plan_id}")
+        return [StoredPlan(plan, results.get(plan.plan_id, {})) for plan in plans_of(rows)]
+
+    def plan(self, plan_id: str) -> Plan | None:
+        """A plan; None if there is none of this id."""
+        return next(plans_of(self._rows(PUSH_PLANS, "plans", "WHERE {plan_id} = %s", plan_id)), None)
+
+    def changes(self, plan_id: str) -> list[Change]:
+        """The changes of a plan, in their order.
+
+        Raises:
+            DestinationError: if the plan was stored in part only.
+        """
+        rows = self._rows(PUSH_CHANGES, "changes", "WHERE {plan_id} = %s ORDER BY {number}", plan_id)
+        plan = self.plan(plan_id)
+        if plan is not None and plan.changes != rows.num_rows:
+            raise DestinationError(
+                f"The plan {plan_id} is stored in part only, because that was interrupted: make the same "
+                "plan again, which completes it."
+            )
+        return list(changes_of(rows))
+
+    def outcomes(self, plan_id: str) -> dict[int, Outcome]:
+        """What became of the changes of a plan so far, by number."""
+        rows = self._rows(PUSH_LOG, "log", "WHERE {plan_id} = %s", plan_id)
+        return {each.number: each for each in outcomes_of(rows)}
+
+    # For planning
+
+    def last_load(self) -> datetime | None:
+        """When the last run that went well began to read the customers; None if there is none."""
+        schema = pa.schema([("started_at", pa.timestamp("us", tz="UTC"))])
+        rows = self._read(
+            schema,
+            "runs",
+            "SELECT max({started_at}) FROM {RUNS} WHERE {status} = 'ok' AND {table_name} = %s",
+            self.table,
+        )
+        moment: datetime | None = rows["started_at"][0].as_py() if rows.num_rows else None
+        return moment
+
+    def check_form(self, form: Form) -> None:
+        """Make sure that the rows in the warehouse are of the form that is configured.
+
+        Raises:
+            SettingsError: if not, if nothing was loaded yet, or if the table is one of some customers.
+        """
+        form.check_stored(self.state.baseline if self.mirror.has_history else None, self.table)
+
+    def customers(self) -> Iterator[pa.Table]:
+        """All customers with those of the columns MIRRORED that the form has, in no particular order."""
+        return self.mirror.columns(MIRRORED)
+
+    def settled(self) -> pa.Table:
+        """What Dub has made into something else than was asked, the last of each customer and field.
+
+        Returns:
+            A table of SETTLED. Of customers for whom everything was done as asked there is none.
+        """
+        schema = pa.schema([(name, pa.string()) for name in ("customer_id", "asked", "answered")])
+        # Dub's own ways are few; to read everything that was ever asked would take longer every day.
+        rows = self._read(
+            schema,
+            "log",
+            "SELECT {customer_id}, {asked}, {answered} FROM {LOG} WHERE {customer_id} IN "
+            "(SELECT {customer_id} FROM {LOG} WHERE {asked} <> {answered} "
+            f"AND {{result}} IN ({_DONE})) AND {{op}} <> 'delete' AND {{result}} IN ({_DONE}) "
+            "ORDER BY {requested_at}, {logged_at}, {plan_id}, {number}",
+        )
+        return settled_of(rows) if rows.num_rows else SETTLED.empty_table()
+
+    def created_by(self, sync: str) -> pa.Array:
+        """Ids of the customers that plans of this sync have created: those that it owns."""
+        rows = self._read(
+            pa.schema([("customer_id", pa.string())]),
+            "log",
+            "SELECT DISTINCT l.{customer_id} FROM {LOG} l JOIN {PLANS} p ON p.{plan_id} = l.{plan_id} "
+            "WHERE p.{sync} = %s AND l.{op} = 'create' AND l.{result} = 'applied' "
+            "AND l.{customer_id} IS NOT NULL ORDER BY l.{customer_id}",
+            sync,
+        )
+        return rows["customer_id"].combine_chunks()
+
+    def unmirrored(self, plan_id: str) -> list[str]:
+        """Customers whom a plan has changed, and the mirror does not know: that load was killed half-way."""
+        if not self.mirror.exists:
+            return []
+        ids = self._read(
+            pa.schema([("customer_id", pa.string()), ("requested_at", pa.timestamp("us", tz="UTC"))]),
+            "log",
+            "SELECT {customer_id}, {requested_at} FROM {LOG} WHERE {plan_id} = %s AND {result} = 'applied' "
+            "AND {customer_id} IS NOT NULL",
+            plan_id,
+        )
+        changed = dict(zip(ids["customer_id"].to_pylist(), ids["requested_at"].to_pylist(), strict=True))
+        known = self.mirror.known_of(list(changed))
+        seen = dict(zip(known["id"].to_pylist(), known["observed_at"].to_pylist(), strict=True))
+        return [each for each, moment in changed.items() if each not in seen or seen[each] < moment]
+
+    # Queries
+
+    def _planned(self, plan_id: str, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """What the plan says of some changes, by number; their values as the texts that are stored."""
+        names = ("number", "op", "customer_id", "asked")
+        schema = pa.schema([PUSH_CHANGES.field(name) for name in names])
+        found: dict[int, dict[str, Any]] = {}
+        for some in chunks([change_key(plan_id, number) for number in numbers]):
+            rows = self._read(
+                schema,
+                "changes",
+                f"SELECT {{number}}, {{op}}, {{customer_id}}, {{asked}} FROM {{CHANGES}} "
+                f"WHERE {{change_key}} IN ({placeholders(some)})",
+                *some,
+            )
+            found |= {row["number"]: row for row in rows.to_pylist()}
+        return found
+
+    def _stored_changes(self, plan_id: str) -> int:
+        schema = pa.schema([("count", pa.int64())])
+        query = "SELECT count(*) FROM {CHANGES} WHERE {plan_id} = %s"
+        rows = self._read(schema, "changes", query, plan_id)
+        return int(rows["count"][0].as_py()) if rows.num_rows else 0
+
+    def _rows(self, schema: pa.Schema, part: str, condition: str, *parameters: Any) -> pa.Table:
+        selected = ", ".join(f"{{{name}}}" for name in schema.names)
+        query = f"SELECT {selected} FROM {{{part.upper()}}} {condition}"
+        return self._read(schema, part, query, *parameters)
+
+    def _read(self, schema: pa.Schema, part: str, query: str, *parameters: Any) -> pa.Table:
+        """What a query selects; nothing as long as the table of that part does not exist."""
+        found = list(self._tables.read(schema, query, *parameters)) if self._tables.columns[part] else []
+        return pa.concat_tables(found) if found else schema.empty_table()
