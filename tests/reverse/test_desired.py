@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -336,6 +336,16 @@ def test_a_table_a_view_and_a_query(pipeline: dlt.Pipeline) -> None:
     assert len(read_desired(Sync(table="ours"), pipeline=pipeline)) == 2, "in the dataset of the pipeline"
 
 
+def test_columns_that_dlt_adds_are_not_worth_a_word(pipeline: dlt.Pipeline) -> None:
+    query = "SELECT id, name, 5 AS age, 'x' AS _dlt_id, 'y' AS _dlt_load_id FROM crm.names"
+    assert ignored_columns(read_desired(Sync(query=query), pipeline=pipeline)) == ("age",)
+
+
+def test_the_row_at_fault_is_found_far_down(pipeline: dlt.Pipeline) -> None:
+    query = "SELECT i AS id, if(i = 60000, 0.5, i)::DOUBLE AS name FROM range(1, 60002) t(i) ORDER BY i"
+    assert "column name, row 60000," in refused(Sync(query=query), pipeline=pipeline)
+
+
 def test_values_of_a_database_become_texts(pipeline: dlt.Pipeline) -> None:
     query = """
         SELECT 1::HUGEINT AS id, 42::DOUBLE AS name, 42.00::DECIMAL(10, 2) AS email,
@@ -410,6 +420,7 @@ def test_nothing_that_a_query_does_stays(pipeline: dlt.Pipeline) -> None:
 def test_a_table_that_is_not_there(pipeline: dlt.Pipeline) -> None:
     assert "outside of the dataset dub" in refused(Sync(table="people"), pipeline=pipeline)
     assert "outside of the dataset dub" in refused(Sync(table="nowhere.people"), pipeline=pipeline)
+    assert refused(Sync(table="elsewhere.crm.people"), pipeline=pipeline)
     assert "there is none" in refused(Sync(table="crm.people"))
 
 
@@ -450,6 +461,7 @@ def test_a_mirror_owns_what_it_is_told(pipeline: dlt.Pipeline, save: Save) -> No
         (float(2**53), "9007199254740992"), (Decimal("42.00"), "42"), (Decimal("42.50"), "42.50"),
         (Decimal("1E+22"), "10000000000000000000000"), (Decimal("-0.0"), "0"), (Decimal("1E-7"), "0.0000001"),
         (date(2024, 2, 29), "2024-02-29"), (datetime(2024, 2, 29, 1, 2, 3), "2024-02-29T01:02:03"),  # noqa: DTZ001
+        (datetime(2024, 2, 29, 1, tzinfo=timezone(timedelta(hours=2))), "2024-02-28T23:00:00Z"),
         (datetime(2024, 2, 29, 1, 2, 3, 456, UTC), "2024-02-29T01:02:03.000456Z"), (time(1, 2), "01:02:00"),
         (UUID(int=5), "00000000-0000-0000-0000-000000000005"),
     ),
