@@ -150,9 +150,12 @@ def _updates(sync: Sync, comparison: Comparison) -> Iterator[Draft]:
             for column in columns
             if row[f"new_{column}"] is not None or column in sync.clear_nulls
         }
-        asked = {column: value for column, value in asked.items() if _is_news(column, value, row, settled)}
-        if asked:
-            yield _draft(row, Op.UPDATE, asked, {column: row[column] for column in asked})
+        news = {column: value for column, value in asked.items() if _is_news(column, value, row, settled)}
+        if "email" in news and asked.get("name") and row["name"] == row["email"]:
+            # It may be no name but the email that Dub shows in its place: it would change with the email.
+            news["name"] = asked["name"]
+        if news:
+            yield _draft(row, Op.UPDATE, news, {column: row[column] for column in news})
 
 
 def _is_news(column: str, asked: str | None, row: Mapping[str, Any], settled: _Settled) -> bool:
