@@ -116,8 +116,8 @@ def check_ops(sync_mode: str, *, unknown: Sequence[int], not_deleting: Sequence[
         )
     if not_deleting:
         raise BadValues(
-            f"The mode delete takes every row for a customer to delete, and {_rows(not_deleting)} ask for "
-            "something else in op: leave these rows out, or choose the mode update."
+            f"The mode delete takes every row for a customer to delete, and the op in {_rows(not_deleting)} "
+            "asks for something else: leave these rows out, or choose the mode update."
         )
 
 
@@ -192,7 +192,7 @@ def check_values(drafts: Iterable[Draft]) -> None:
     if faults:
         (column, fault), rows = min(faults.items(), key=lambda each: (min(each[1]), each[0]))
         others = {row for some in faults.values() for row in some} - set(rows)
-        more = f" (and {len(others):,} other rows have other faults)" if others else ""
+        more = f" (rows with other faults: {len(others):,})" if others else ""
         raise BadValues(
             f"The {column} in {_rows(rows)} {fault}{more}: correct these rows, or leave them out."
         )
