@@ -18,7 +18,8 @@ from dub_source.reverse import guards
 from dub_source.reverse.comparison import EITHER, Comparison
 from dub_source.reverse.drafts import Draft, plan_id
 from dub_source.reverse.fields import PLANNED, WRITABLE, stands
-from dub_source.reverse.model import Change, Op
+from dub_source.reverse.figures import counts, requests
+from dub_source.reverse.model import Change, Op, Plan
 from dub_source.reverse.order import UNIQUE, in_order
 from dub_source.reverse.sync_file import Sync
 
@@ -37,6 +38,8 @@ class Planned:
     """What a plan does.
 
     Attributes:
+        sync: what it was made for.
+        table: the table of customers that it was compared with.
         plan_id: see :func:`~dub_source.reverse.drafts.plan_id`.
         changes: in their order.
         desired: rows of the desired state.
@@ -46,6 +49,8 @@ class Planned:
         passed: the guards that it passed, in words.
     """
 
+    sync: Sync
+    table: str
     plan_id: str
     changes: Sequence[Change]
     desired: int
@@ -53,6 +58,23 @@ class Planned:
     unmatched: int
     living: int
     passed: tuple[str, ...]
+
+    def plan(self, *, created_at: datetime, baseline: str) -> Plan:
+        """The same as it is stored, made at a moment (UTC) on rows of this form."""
+        return Plan(
+            plan_id=self.plan_id,
+            sync=self.sync.name,
+            sync_mode=self.sync.sync_mode,
+            table=self.table,
+            created_at=created_at,
+            changes=len(self.changes),
+            counts=counts(self.changes),
+            desired=self.desired,
+            unchanged=self.unchanged,
+            unmatched=self.unmatched,
+            baseline=baseline,
+            requests=requests(self.changes),
+        )
 
 
 def plan_changes(
@@ -105,6 +127,8 @@ def plan_changes(
     drafts += deletes
     its_id = plan_id(sync.name, sync.sync_mode, table, drafts=drafts)
     return Planned(
+        sync=sync,
+        table=table,
         plan_id=its_id,
         changes=in_order(drafts, plan_id=its_id, allow_swaps=sync.allow_swaps),
         desired=desired.num_rows,

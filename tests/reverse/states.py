@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dub_source.reverse.fields import PLANNED, WRITABLE
+from dub_source.reverse.fields import PLANNED, WRITABLE, stands
 from dub_source.reverse.model import Change, Op
 
 MOMENT = pa.timestamp("us", tz="UTC")
@@ -91,7 +91,7 @@ class Model:
                 continue
             assert change.customer_id is not None
             now = self.shown()[change.customer_id]
-            assert {column: now[column] for column in change.before} == dict(change.before)
+            assert is_as_before(change, now)
             if change.op is Op.DELETE:
                 del self.rows[change.customer_id]
             else:
@@ -104,6 +104,11 @@ class Model:
                 if other != customer_id and asked.get(column) and same_to_dub(row[column], asked[column]):
                     raise Conflict(column)
         self.rows[customer_id] = dict.fromkeys(PLANNED) | self.rows.get(customer_id, {}) | asked
+
+
+def is_as_before(change: Change, row: Row) -> bool:
+    """Whether nobody has changed the planned fields since the plan."""
+    return all(stands(column, value, row[column], row=row) for column, value in change.before.items())
 
 
 def same_to_dub(one: str | None, other: str | None) -> bool:

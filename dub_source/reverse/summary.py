@@ -1,0 +1,245 @@
+"""A plan as a person wants to see it before saying yes, and the same for programs.
+
+Values are hidden unless somebody asks for them: what a plan prints ends up in the logs of whatever ran it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dub_source.reverse.figures import seconds
+from dub_source.reverse.model import Change, Op, Plan, Values
+
+SAMPLES = 3
+"""Changes of each kind that are shown."""
+
+_HIDDEN = "***"
+_PUBLIC = frozenset({"country"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a key allows: requests per window, the window's length in seconds, the share to use."""
+
+    limit: int
+    window_s: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a plan does.
+
+    Attributes:
+        plan: the plan.
+        samples: the first changes of each kind.
+        warnings: sentences.
+        passed: guards that it passed, in words.
+        ignored: columns of the desired state that are left out.
+        notes: what else there is to say: of a revert, what cannot come back.
+        rate: of the key, or None if it is not known.
+        show_values: whether people's values are shown.
+    """
+
+    plan: Plan
+    samples: tuple[Change, ...] = field(repr=False)
+    warnings: tuple[str, ...]
+    passed: tuple[str, ...]
+    ignored: tuple[str, ...]
+    notes: tuple[str, ...]
+    rate: Rate | None
+    show_values: bool
+
+    @property
+    def seconds(self) -> float | None:
+        """How long an apply takes, about; None if the key's limit is not known."""
+        if self.rate is None:
+            return None
+        rate = self.rate
+        return seconds(self.plan.requests, limit=rate.limit, window_s=rate.window_s, share=rate.share)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        plan = self.plan
+        lines = [f"{plan.plan_id}: {plan.sync} ({plan.sync_mode}), compared with {plan.table}"]
+        lines += [f"  {name:<9} {text}" for name, text in self._facts()]
+        for title, texts in (
+            ("Guards passed:", self.passed),
+            ("Left out:", self.notes),
+            ("Mind:", self.warnings),
+            (f"The first changes{'' if self.show_values else ' (values hidden)'}:", self._shown()),
+        ):
+            if texts:
+                lines += [title, *(f"  {each}" for each in texts)]
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs: what JSON knows, moments in ISO 8601."""
+        plan = self.plan
+        return {
+            "plan_id": plan.plan_id,
+            "sync": plan.sync,
+            "sync_mode": plan.sync_mode,
+            "table": plan.table,
+            "created_at": plan.created_at.isoformat(),
+            "reverts": plan.reverts,
+            "desired": plan.desired,
+            "unchanged": plan.unchanged,
+            "unmatched": plan.unmatched,
+            "changes": plan.changes,
+            "counts": dict(plan.counts),
+            "requests": plan.requests,
+            "seconds": None if self.seconds is None else round(self.seconds, 1),
+            "guards_passed": list(self.passed),
+            "ignored_columns": list(self.ignored),
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+            "values_shown": self.show_values,
+            "samples": [
+                {
+                    "number": each.number,
+                    "op": each.op.value,
+                    "customer_id": each.customer_id,
+                    "temporary": each.temporary,
+                    "asked": self._values(each, each.asked),
+                    "before": self._values(each, each.before),
+                }
+                for each in self.samples
+            ],
+        }
+
+    def _facts(self) -> list[tuple[str, str]]:
+        plan = self.plan
+        facts = []
+        if plan.reverts is not None:
+            facts.append(("reverts", plan.reverts))
+        if plan.desired:
+            facts.append(
+                (
+                    "desired",
+                    f"{plan.desired:,} rows; {plan.unchanged:,} need nothing, {plan.unmatched:,} name nobody "
+                    "in the mirror",
+                )
+            )
+        facts += [(op.value, self._count(op)) for op in Op]
+        facts.append(("requests", f"{plan.requests:,}{self._duration()}"))
+        if self.ignored:
+            facts.append(("ignored", f"the columns {', '.join(self.ignored)}"))
+        return facts
+
+    def _count(self, op: Op) -> str:
+        counts = self.plan.counts
+        columns = [
+            f"{name.removeprefix('update.')} {number:,}"
+            for name, number in counts.items()
+            if op is Op.UPDATE and name.startswith("update.")
+        ]
+        return f"{counts.get(op.value, 0):,}" + (f" ({', '.join(columns)})" if columns else "")
+
+    def _duration(self) -> str:
+        if self.rate is None or self.seconds is None:
+            return ""
+        per_s = self.rate.limit * self.rate.share / self.rate.window_s
+        return f", about {_spoken(self.seconds)} at {per_s:,.3g} a second"
+
+    def _shown(self) -> list[str]:
+        return [
+            f"{each.op} {each.customer_id or 'a new customer'}{self._detail(each)}" for each in self.samples
+        ]
+
+    def _detail(self, change: Change) -> str:
+        asked, before = self._values(change, change.asked), self._values(change, change.before)
+        if change.op is Op.UPDATE:
+            parts = [f"{column} {_text(before.get(column))} -> {_text(asked[column])}" for column in asked]
+        else:
+            values = asked if change.op is Op.CREATE else before
+            parts = [f"{column} {_text(value)}" for column, value in values.items() if value is not None]
+        half = " (first half of a swap)" if change.temporary else ""
+        return f"{half}: {', '.join(parts)}" if parts else half
+
+    def _values(self, change: Change, values: Values) -> dict[str, str | None]:
+        return {
+            column: value if value is None or self.show_values or column in _PUBLIC else _HIDDEN
+            for column, value in values.items()
+        }
+
+
+def summarize(
+    plan: Plan,
+    changes: Sequence[Change],
+    *,
+    rate: Rate | None = None,
+    passed: Sequence[str] = (),
+    ignored: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    show_values: bool = False,
+) -> Summary:
+    """Put together what there is to say about a plan.
+
+    Args:
+        plan: the plan.
+        changes: all of it.
+        rate: of the key that is to apply it.
+        passed: guards that it passed, in words.
+        ignored: columns of the desired state that are left out.
+        notes: what else there is to say.
+        show_values: whether to show people's values.
+    """
+    return Summary(
+        plan=plan,
+        samples=_samples(changes),
+        warnings=tuple(_warnings(plan.counts)),
+        passed=tuple(passed),
+        ignored=tuple(ignored),
+        notes=tuple(notes),
+        rate=rate,
+        show_values=show_values,
+    )
+
+
+def _samples(changes: Sequence[Change]) -> tuple[Change, ...]:
+    some: list[Change] = []
+    for kind in ((Op.UPDATE, False), (Op.UPDATE, True), (Op.CREATE, False), (Op.DELETE, False)):
+        matching = (each for each in changes if (each.op, each.temporary) == kind)
+        some += [each for each, _ in zip(matching, range(SAMPLES), strict=False)]
+    return tuple(some)
+
+
+def _warnings(counts: Mapping[str, int]) -> list[str]:
+    warnings = []
+    if number := counts.get("delete", 0):
+        warnings.append(
+            f"{_customers(number)} will be deleted for good: no plan brings them back, and their commissions "
+            "stay without a customer."
+        )
+    if number := counts.get("swap", 0):
+        warnings.append(
+            f"{_customers(number)} will have a temporary external id, or no Stripe id, for a moment: what is "
+            "tracked meanwhile under the one that is free may make a new customer, who then keeps it."
+        )
+    if number := counts.get("update.external_id", 0):
+        warnings.append(
+            f"{_customers(number)} will have another external id, and Dub knows the old one no more at once: "
+            "whatever tracks them must use the new one."
+        )
+    if number := counts.get("update.country", 0):
+        warnings.append(f"Dub is known to ignore the country that {number:,} changes ask for.")
+    return warnings
+
+
+def _customers(number: int) -> str:
+    return f"{number:,} {'customer' if number == 1 else 'customers'}"
+
+
+def _text(value: str | None) -> str:
+    if value is None:
+        return "null"
+    return value if value == _HIDDEN else repr(value)
+
+
+def _spoken(duration: float) -> str:
+    if duration < 60:
+        return f"{max(duration, 1):.0f} s"
+    if duration < 3600:
+        return f"{duration / 60:.0f} min"
+    return f"{duration / 3600:.1f} h"
