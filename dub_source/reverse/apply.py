@@ -19,7 +19,7 @@ from dub_source.reverse.journal import Journal
 from dub_source.reverse.looking import Looking
 from dub_source.reverse.model import Change, Op, Outcome, Result
 from dub_source.reverse.sending import Sending, Settled
-from dub_source.reverse.units import Known, Unit, known, units
+from dub_source.reverse.units import Known, known, units
 from dub_source.reverse.working import Crew, Ledger, Stop
 from dub_source.settings import Settings
 from dub_source.types import KeyInfo, Page
@@ -209,11 +209,7 @@ class _Apply:
         for part in units(self._changes, self._known):
             # The deletes are the second part: what stops the first stops them, too.
             if part and not self._stop.is_set:
-                self._work(self._crew, part)
-
-    def _work(self, crew: Crew, part: Sequence[Unit]) -> None:
-        crew.work(part, self._meanwhile)
-        self._tell()
+                self._crew.work(part, self._meanwhile)
 
     def _rate(self, key: KeyInfo) -> float | None:
         """Requests a second."""

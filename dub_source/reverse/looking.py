@@ -8,12 +8,14 @@ from typing import Any
 
 from dub_source.by_id import ById
 from dub_source.client import DubClient, external
-from dub_source.errors import CustomerNotFound, UnreadableRow
+from dub_source.errors import CustomerNotFound, InvalidArgument, UnreadableRow
 from dub_source.generated_names import GeneratedNames
 from dub_source.reverse.drift import Step
 from dub_source.reverse.fields import from_wire
 from dub_source.reverse.model import Op
 from dub_source.types import Customer, Page
+
+_EXTERNAL = "ext_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,13 @@ class Looking:
         """The customers of updates and deletes by id, each of them: found, gone or unreadable.
 
         Raises:
+            InvalidArgument: if one is named by an external id, which may be somebody else's by now.
             RequestError: what concerns more than these customers (key, network, rate limit).
         """
         found: dict[str, Seen] = {}
         ids = [step.change.customer_id for step in steps if step.change.customer_id is not None]
+        if any(each.startswith(_EXTERNAL) for each in ids):
+            raise InvalidArgument("A change names its customer by Dub's id alone: make the plan again.")
         pages: list[Page] = []
         for again in self._look.read(ids):
             pages.append(again.page)

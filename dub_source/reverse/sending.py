@@ -79,7 +79,6 @@ from dub_source.reverse.model import Change, Op, Outcome, Result
 
 MOST_AGE = timedelta(seconds=60)
 """A customer that was read longer ago is read again before it is written to."""
-_EXTERNAL = "ext_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,9 +256,6 @@ class _Course:
         change, client, now = self._change, self._all.client, self._all.looking.now
         customer_id = change.customer_id or ""
         if change.op is Op.DELETE:
-            if customer_id.startswith(_EXTERNAL):
-                # The external id may be somebody else's by now; what Dub deletes is gone for good.
-                raise InvalidArgument("A customer is deleted by its id alone: make the plan again.")
             client.delete(customer_id, retry=NO_RETRY)
             return Seen(now())
         body = wire_body(change.asked)

@@ -124,32 +124,36 @@ class Crew:
         self._failures = 0
         self._lock = threading.Lock()
         self._feed: Feed | None = None
-        self._threads: list[threading.Thread] = []
+        self._changed = threading.Condition()
+        self._at_work = 0
+        self._ended = 0
 
     def work(self, units: Sequence[Unit], meanwhile: Callable[[], None]) -> None:
         """Settle units; returns when all workers have ended. This thread calls ``meanwhile`` often."""
         self._feed = feed = Feed(units, size=self._size, read=self._read)
-        # Daemons: if somebody will not wait for what is under way, the journal knows it.
-        self._threads = [
-            threading.Thread(target=self._work, args=(feed,), name=f"dub-apply-{number}", daemon=True)
-            for number in range(min(self._workers, len(units)))
-        ]
-        for thread in self._threads:
-            thread.start()
-        for thread in self._threads:
-            while thread.is_alive():
-                thread.join(0.1)
-                meanwhile()
+        count = min(self._workers, len(units))
+        self._at_work, self._ended = 0, 0
+        for number in range(count):
+            # Daemons: if somebody will not wait for what is under way, the journal knows it.
+            threading.Thread(target=self._work, args=(feed,), name=f"dub-apply-{number}", daemon=True).start()
+        # Not Thread.join: in Python 3.11 and 3.12 an interrupted one takes a running thread for ended.
+        while not self._wait(lambda: self._ended == count, 0.1):
+            meanwhile()
+        meanwhile()
 
     def end(self) -> None:
         """Hand out nothing more and wait for what is under way."""
         if self._feed is not None:
             self._feed.close()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+        self._wait(lambda: self._at_work == 0, None)
+
+    def _wait(self, condition: Callable[[], bool], seconds: float | None) -> bool:
+        with self._changed:
+            return self._changed.wait_for(condition, seconds)
 
     def _work(self, feed: Feed) -> None:
+        with self._changed:
+            self._at_work += 1
         try:
             while not self._stop.is_set and (work := feed.take()) is not None:
                 self._settle(work)
@@ -158,6 +162,10 @@ class Crew:
         finally:
             if self._stop.is_set:
                 feed.close()
+            with self._changed:
+                self._at_work -= 1
+                self._ended += 1
+                self._changed.notify_all()
 
     def _settle(self, work: Work) -> None:
         """The steps of a unit, in order, until one is put off: then so are those after it."""
