@@ -1,11 +1,11 @@
 """Changes that have no place in a plan yet, and the id that all of them together give it.
 
 ``plan_id`` is compared across machines and years with what other versions compute, so nothing in it depends
-on how a library prints or sorts: texts are written as ``length:bytes,`` in UTF-8, moments as microseconds.
+on how a library prints or sorts: texts are written as ``length:text,``, moments as microseconds.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -43,7 +43,7 @@ def plan_id(*facts: str | None, drafts: Iterable[Draft]) -> str:
     Returns:
         ``plan_`` and 24 hexadecimal digits.
     """
-    digest = hashlib.sha256(_joined(facts))
+    digest = hashlib.sha256(_joined(list(facts)))
     for each in sorted(hashlib.sha256(_encoded(draft)).digest() for draft in drafts):
         digest.update(each)
     return f"plan_{digest.hexdigest()[:_DIGITS]}"
@@ -53,26 +53,19 @@ def _encoded(draft: Draft) -> bytes:
     change = draft.change
     observed = change.observed_at
     moment = None if observed is None else str((observed - _EPOCH) // timedelta(microseconds=1))
-    return b"".join(
-        (
-            _joined((change.op, change.customer_id, change.external_id, moment, draft.version)),
-            _pairs(change.asked),
-            _pairs(change.before),
-        )
-    )
+    texts = [change.op.value, change.customer_id, change.external_id, moment, draft.version]
+    _add(texts, change.asked)
+    _add(texts, change.before)
+    return _joined(texts)
 
 
-def _pairs(values: Values) -> bytes:
-    return _joined([str(len(values)), *(each for pair in sorted(values.items()) for each in pair)])
+def _add(texts: list[str | None], values: Values) -> None:
+    texts.append(str(len(values)))
+    for column in sorted(values):
+        texts += (column, values[column])
 
 
-def _joined(texts: Iterable[str | None]) -> bytes:
-    """Each text with its length in bytes, so that no two lists look alike."""
-    parts = []
-    for text in texts:
-        if text is None:
-            parts.append(b"-,")
-        else:
-            encoded = text.encode("utf-8", "surrogatepass")
-            parts.append(b"%d:%b," % (len(encoded), encoded))
-    return b"".join(parts)
+def _joined(texts: Sequence[str | None]) -> bytes:
+    """Each text with its length in characters, so that no two lists look alike."""
+    parts = ["-," if text is None else f"{len(text)}:{text}," for text in texts]
+    return "".join(parts).encode("utf-8", "surrogatepass")

@@ -72,7 +72,7 @@ def check_value(column: str, value: str | None) -> str | None:
         return _NOT_CLEARED.get(column)
     if not value.strip():
         return _EMPTY[column]
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         return "holds half a character, which Dub replaces"
     if column != "avatar" and len(value) > LONGEST:
         return f"is longer than the {LONGEST} characters that Dub stores"

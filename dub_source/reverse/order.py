@@ -60,15 +60,15 @@ def in_order(drafts: Sequence[Draft], *, plan_id: str, allow_swaps: bool) -> lis
     chains = links.chains()
     linked = {number for chain in chains for number in chain}
     alone = [each.change for number, each in enumerate(drafts) if number not in linked]
-    result = [each for each in alone if each.op is not Op.DELETE]
+    result: list[tuple[Change, int | None]] = [(each, None) for each in alone if each.op is not Op.DELETE]
     circles: list[int] = []
     for place, chain in enumerate(chains):
         steps = _steps(drafts, links, chain, plan_id, circles)
-        result += [replace(each, chain=place) for each in steps]
+        result += [(each, place) for each in steps]
     if circles and not allow_swaps:
         refuse_swap([drafts[each] for each in circles])
-    result += [each for each in alone if each.op is Op.DELETE]
-    return [replace(each, number=number) for number, each in enumerate(result)]
+    result += [(each, None) for each in alone if each.op is Op.DELETE]
+    return [replace(each, number=number, chain=chain) for number, (each, chain) in enumerate(result)]
 
 
 def as_compared(value: str) -> str:
@@ -80,7 +80,7 @@ class _Links:
     """Which draft waits for which, because of which columns. Drafts go by their number."""
 
     def __init__(self, drafts: Sequence[Draft]) -> None:
-        self.followers: dict[int, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+        self.followers: dict[int, list[tuple[int, str]]] = defaultdict(list)
         self.waits_for: dict[int, set[int]] = defaultdict(set)
         freed: dict[tuple[str, str], list[int]] = defaultdict(list)
         taken: list[tuple[str, str, int]] = []
@@ -95,7 +95,7 @@ class _Links:
         for column, value, number in taken:
             for other in freed.get((column, value), ()):
                 if other != number:
-                    self.followers[other][number].add(column)
+                    self.followers[other].append((number, column))
                     self.waits_for[number].add(other)
 
     def chains(self) -> list[list[int]]:
@@ -112,9 +112,10 @@ class _Links:
         reached, left = {number}, [number]
         while left:
             one = left.pop()
-            near = {*self.followers.get(one, ()), *self.waits_for.get(one, ())} - reached
-            reached |= near
-            left += near
+            for near in (*(each for each, _ in self.followers.get(one, ())), *self.waits_for.get(one, ())):
+                if near not in reached:
+                    reached.add(near)
+                    left.append(near)
         return reached
 
 
@@ -140,15 +141,16 @@ class _Walk:
         Returns:
             The columns because of which they did.
         """
-        columns: set[str] = set()
-        for follower, because in self._followers.get(number, {}).items():
-            waits_for = self._waits_for.get(follower, set())
-            if number in waits_for:
-                columns |= because
-                waits_for.remove(number)
-                if not waits_for:
-                    heapq.heappush(self._ready, follower)
-        return columns
+        waiting = [
+            (follower, column)
+            for follower, column in self._followers.get(number, ())
+            if follower in self._waits_for and number in self._waits_for[follower]
+        ]
+        for follower in {each for each, _ in waiting}:
+            self._waits_for[follower].remove(number)
+            if not self._waits_for[follower]:
+                heapq.heappush(self._ready, follower)
+        return {column for _, column in waiting}
 
     def circle(self) -> list[int]:
         """Some who wait for each other in a circle, the first draft of them first; none if all are done."""
