@@ -406,17 +406,21 @@ def test_nothing_about_people_is_said_or_logged(
         assert not found, f"{where} holds {len(found)} secrets"
 
 
-def test_no_second_copy_of_the_rows_is_kept(run: Run, tmp_path: Path) -> None:
-    run("load", "--database", "rows.duckdb")
-    with duckdb.connect(str(tmp_path / "rows.duckdb"), read_only=True) as connection:
-        tables = connection.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_name = 'customers'"
-        ).fetchall()
-        counts = {
-            schema: connection.execute(f"SELECT count(*) FROM {schema}.{name}").fetchall()[0][0]
-            for schema, name in tables
-        }
-    assert counts == {"dub": 120, "dub_staging": 0}
+def test_no_second_copy_of_the_rows_is_kept(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+    def copies() -> dict[str, int]:
+        run("load", "--mode", "full", "--database", "rows.duckdb")
+        with duckdb.connect(str(tmp_path / "rows.duckdb"), read_only=True) as connection:
+            tables = connection.execute(
+                "SELECT table_schema, table_name FROM information_schema.tables WHERE table_name = 'customers'"
+            ).fetchall()
+            return {
+                schema: connection.execute(f"SELECT count(*) FROM {schema}.{name}").fetchall()[0][0]
+                for schema, name in tables
+            }
+
+    assert copies() == {"dub": 120}, "a first load does not even stage them"
+    sandbox.change(sandbox.ids()[0], name="Somebody Else")
+    assert copies() == {"dub": 120, "dub_staging": 0}
 
 
 # The program as a whole
@@ -460,11 +464,17 @@ def test_the_readme_lists_the_exit_codes_options_and_columns() -> None:
     columns += [*SYSTEM_COLUMNS, *HISTORY_COLUMNS, "valid_from", "valid_to", "is_current"]
     not_worth_a_word = {"run_id", "table_name", "started_at", "ended_at", "retries", "baseline", "version"}
     columns += set(SYNC_RUNS.names) - not_worth_a_word
-    arguments = set(inspect.signature(dub).parameters) - {"observer", "keep_rows", "merge_strategy"}
+    arguments = set(inspect.signature(dub).parameters) - {
+        "observer",
+        "keep_rows",
+        "append_first",
+        "merge_strategy",
+    }
     for name in [*columns, *arguments]:
         assert f"`{name}`" in readme, name
 
 
+@pytest.mark.slow
 def test_streams_that_are_closed_full_or_ascii(sandbox: Sandbox, tmp_path: Path) -> None:
     script = Path(sys.executable).parent / "dub-source"
 

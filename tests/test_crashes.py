@@ -83,7 +83,9 @@ def in_the_load_step(
         yield process
 
 
-@pytest.mark.parametrize("arguments", (COMMAND, SCRIPT), ids=("command", "script"))
+@pytest.mark.parametrize(
+    "arguments", (COMMAND, pytest.param(SCRIPT, marks=pytest.mark.slow)), ids=("command", "script")
+)
 def test_a_package_that_a_killed_run_left_is_not_loaded(
     arguments: list[str], start_sandbox: StartSandbox, folder: Path, tmp_path: Path
 ) -> None:
@@ -151,9 +153,14 @@ def test_killed_anywhere_in_the_load_step_and_run_again(
 
 
 @pytest.mark.parametrize(
-    "number, code", ((signal.SIGINT, 130), (signal.SIGTERM, 143)), ids=("SIGINT", "SIGTERM")
+    "phase, number, code",
+    (
+        ("reading", signal.SIGINT, 130),
+        ("loading", signal.SIGTERM, 143),
+        pytest.param("reading", signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param("loading", signal.SIGINT, 130, marks=pytest.mark.slow),
+    ),
 )
-@pytest.mark.parametrize("phase", ("reading", "loading"))
 def test_interrupted(
     phase: str,
     number: signal.Signals,

@@ -96,6 +96,7 @@ def test_pressure_accepts_another_random_name() -> None:
         assert press(url, [ask], connections=1, seconds=0).answers == 1
 
 
+@pytest.mark.slow
 def test_peers_says_what_each_reader_misses() -> None:
     quick = [reader.name for reader in READERS if reader.name != "dlt-pages"]
     result = peers.measure([QUIET], repeats=1, only=quick)

@@ -11,6 +11,7 @@ from benchmarks.load import Loaded
 from benchmarks.server import Options, Server
 
 
+@pytest.mark.slow
 def test_sweeps_measures_every_kind_of_run() -> None:
     result = sweeps.measure(sizes=(300,), repeats=1)
     rows: dict[str, dict[str, Any]] = {row["run"]: row for row in result.rows}

@@ -43,6 +43,7 @@ def test_a_sweep_that_reads_others_is_noticed() -> None:
         walk.sweep(Case(50), server, [*server.ids(), "cus_somebody"])
 
 
+@pytest.mark.slow
 def test_the_command_writes_its_result(tmp_path: Path) -> None:
     arguments = ["--results", str(tmp_path), "walk", "--customers", "300", "--repeats", "1"]
     done = CliRunner().invoke(cli, arguments)

@@ -72,7 +72,7 @@ class Meddler:
 
 
 @pytest.mark.parametrize("bytewise", (False, True))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 def test_each_new_customer_is_found(bytewise: bool, seed: int) -> None:
     new_customers_are_found(bytewise, seed)

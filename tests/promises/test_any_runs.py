@@ -85,7 +85,7 @@ def hold_promises(
 
 @pytest.mark.timeout(600)  # half a minute, where nothing else runs
 def test_promises_hold_in_any_runs(record_property: Callable[[str, object], None]) -> None:
-    hold_promises(record_property, examples=4, steps=8, wanted=USUAL)
+    hold_promises(record_property, examples=3, steps=7, wanted=USUAL)
 
 
 @pytest.mark.slow
