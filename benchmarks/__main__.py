@@ -36,7 +36,7 @@ def cli(context: click.Context, full: bool, results: Path, recorded: bool) -> No
 
 
 def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
-    from benchmarks import pages, peers, sweeps, walk
+    from benchmarks import pages, peers, plans, sweeps, walk
 
     if full:
         return [
@@ -44,12 +44,14 @@ def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
             ("sweeps", lambda: sweeps.measure(sizes=(*sweeps.SIZES, sweeps.LARGE))),
             ("peers", lambda: peers.measure(peers.workspaces(recorded=recorded))),
             ("walk", lambda: walk.measure((*walk.CASES, walk.LARGE))),
+            ("plans", plans.measure),
         ]
     return [
         ("pages", lambda: pages.measure(seconds=1.0)),
         ("sweeps", lambda: sweeps.measure(sizes=sweeps.SIZES[:1], repeats=1)),
         ("peers", lambda: peers.measure(peers.workspaces(customers=2_000, recorded=recorded), repeats=1)),
         ("walk", lambda: walk.measure(walk.cases(customers=20_000), repeats=1)),
+        ("plans", lambda: plans.measure(plans.cases(customers=100_000, desired=20_000), repeats=1)),
     ]
 
 
@@ -108,6 +110,19 @@ def walk(results: Path, /, customers: int, large: bool, repeats: int) -> None:
 
     wanted = (*benchmark.cases(customers=customers), *((benchmark.LARGE,) if large else ()))
     _report("walk", lambda: benchmark.measure(wanted, repeats=repeats), results)
+
+
+@cli.command()
+@click.option("--customers", type=click.IntRange(1), default=1_000_000, show_default=True)
+@click.option("--desired", type=click.IntRange(1), default=200_000, show_default=True, help="Desired rows.")
+@_repeats
+@click.pass_obj
+def plans(results: Path, /, customers: int, desired: int, repeats: int) -> None:
+    """Desired rows planned against the mirror of a workspace."""
+    from benchmarks import plans as benchmark
+
+    wanted = benchmark.cases(customers=customers, desired=desired)
+    _report("plans", lambda: benchmark.measure(wanted, repeats=repeats), results)
 
 
 def _report(name: str, measure: Measure, folder: Path) -> None:
