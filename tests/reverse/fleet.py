@@ -58,7 +58,10 @@ class Fleet:
         self.sandbox = sandbox
         self.folder = folder
         self.log = Log()
-        self.settings = Settings(api_key=sandbox.key(), base_url=sandbox.url, read_timeout_s=2.0)
+        # A short window, so that the pause after a 429 is short, too.
+        self.settings = Settings(
+            api_key=sandbox.key(), base_url=sandbox.url, read_timeout_s=2.0, rate_window_s=1.0
+        )
 
     @property
     def ids(self) -> list[str]:
