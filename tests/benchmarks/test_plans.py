@@ -1,4 +1,4 @@
-"""The benchmark of planning at a tiny size, and the bounds that are promised at the size they are meant for."""
+"""The benchmark of planning at a tiny size, and the bounds that are promised, at their own size."""
 
 import json
 from pathlib import Path
