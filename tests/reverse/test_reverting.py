@@ -216,7 +216,7 @@ def carry_out(model: Model, changes: Sequence[Change], chance: random.Random) ->
     return outcomes
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
 def test_everything_that_can_go_back_does(case: Case, chance: random.Random) -> None:
     try:
@@ -236,7 +236,7 @@ def test_everything_that_can_go_back_does(case: Case, chance: random.Random) -> 
         assert dict(model.shown()[who], observed_at=None) == dict(before.shown()[who], observed_at=None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
 def test_without_deletes_nothing_conflicts_and_nobody_goes(case: Case, chance: random.Random) -> None:
     try:
