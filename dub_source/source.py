@@ -123,7 +123,7 @@ def dub(
             "A filter by link_id or partner_id needs include_expanded_fields, because customers come without "
             "their link and partner otherwise."
         )
-    table = _checked_table_name(table_name, filtered=bool(selection))
+    table = checked_table_name(table_name, filtered=bool(selection))
     privacy = _checked_privacy(exclude_columns, hash_columns, hash_key)
     extraction = Extraction(
         Settings(api_key=api_key, base_url=base_url, max_rate_share=max_rate_share),
@@ -187,7 +187,8 @@ def _checked_privacy(exclude: list[str] | None, hashed: list[str] | None, key: s
     return privacy
 
 
-def _checked_table_name(name: object, *, filtered: bool) -> str:
+def checked_table_name(name: object, *, filtered: bool) -> str:
+    """The table of customers; raises SettingsError for a name that would not stay as it is."""
     if name is None:
         return FILTERED if filtered else CUSTOMERS
     if (

@@ -260,7 +260,7 @@ def check_plan_age(created_at: datetime, *, now: datetime, max_age_h: float) -> 
 
 
 def check_workspace(*, asked: int, alive: int) -> None:
-    """Raise OtherWorkspace if none of the plan's customers is there.
+    """Raise OtherWorkspace if none of the known customers is there.
 
     Args:
         asked: how many of them Dub was asked for; with none, nothing can be told.
@@ -268,9 +268,9 @@ def check_workspace(*, asked: int, alive: int) -> None:
     """
     if asked and not alive:
         raise OtherWorkspace(
-            f"The API key leads to a workspace that has none of the {asked:,} customers of the plan that "
-            "were asked for, so nothing was sent: check that the key belongs to the workspace that was "
-            "loaded; if they were all deleted meanwhile, load and plan again."
+            f"The API key leads to a workspace that has none of the {asked:,} known customers that were "
+            "asked for, so nothing was changed: check that the key belongs to the workspace that was loaded; "
+            "if they were all deleted meanwhile, load and plan again."
         )
 
 

@@ -78,7 +78,7 @@ class Plan:
         sync: name of the sync that it belongs to (who owns the customers that it creates).
         sync_mode: update, upsert, create, delete, mirror; revert or erase.
         table: the table of customers that it was compared with.
-        created_at: UTC; when it was first made.
+        created_at: UTC; when it was made, the last time as long as it is not finished.
         changes: how many.
         counts: changes by ``op``, and for updates by column (``update.email``).
         desired: rows of the desired state.
@@ -87,6 +87,7 @@ class Plan:
         baseline: the form of the mirror's rows (see :mod:`dub_source.changes.row_hash`).
         requests: requests that it takes to apply, reading included.
         reverts: the plan that it takes back.
+        max_age_h: hours after which it is not begun any more.
     """
 
     plan_id: str
@@ -102,6 +103,7 @@ class Plan:
     baseline: str
     requests: int
     reverts: str | None = None
+    max_age_h: float = 24.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class Planned:
             unmatched=self.unmatched,
             baseline=baseline,
             requests=requests(self.changes),
+            max_age_h=self.sync.max_plan_age_h,
         )
 
 

@@ -31,6 +31,7 @@ PUSH_PLANS = pa.schema(
         ("baseline", _TEXT),
         ("requests", _NUMBER),
         ("reverts", _TEXT),
+        ("max_age_h", pa.float64()),
     ]
 )
 PUSH_CHANGES = pa.schema(

@@ -62,26 +62,28 @@ class PushStore(Stored):
         self._clock = clock
 
     def save_plan(self, plan: Plan, changes: Sequence[Change]) -> Plan:
-        """Store a plan, unless it is there already: then nothing of it changes.
+        """Store a plan, or that it was made again: a plan that would be made just so is not too old.
+
+        A plan that is finished stays as it is. Changes that are stored do so in any case.
 
         Args:
             plan: the plan.
             changes: all of it.
 
         Returns:
-            The plan as it is stored: of a plan that was made before, when that was.
+            The plan as it is stored.
 
         Raises:
             DestinationError: or dlt's PipelineStepFailed, if it could not be stored; the same again
                 completes it.
         """
         stored = self.plan(plan.plan_id)
-        if stored is not None and self._stored_changes(plan.plan_id) == stored.changes:
+        complete = stored is not None and self._stored_changes(plan.plan_id) == stored.changes
+        if stored is not None and complete and self.progress(stored).finished:
             return stored
-        rows = [
-            self._part("push_plans", "plan_id", added, [plan_rows(plan)]),
-            self._part("push_changes", "change_key", added, [change_rows(plan.plan_id, changes)]),
-        ]
+        rows = [self._part("push_plans", "plan_id", merged, [plan_rows(plan)])]
+        if not complete:
+            rows.append(self._part("push_changes", "change_key", added, [change_rows(plan.plan_id, changes)]))
         self._write(rows)
         return self.plan(plan.plan_id) or plan
 

@@ -117,6 +117,16 @@ class Stored:
         """A plan; None if there is none of this id."""
         return next(plans_of(self._rows(PUSH_PLANS, "plans", "WHERE {plan_id} = %s", plan_id)), None)
 
+    def progress(self, plan: Plan) -> StoredPlan:
+        """How far a plan is."""
+        counted = self._read(
+            pa.schema([("result", pa.string()), ("count", pa.int64())]),
+            "log",
+            "SELECT {result}, count(*) FROM {LOG} WHERE {plan_id} = %s GROUP BY {result}",
+            plan.plan_id,
+        )
+        return StoredPlan(plan, {Result(row["result"]): row["count"] for row in counted.to_pylist()})
+
     def changes(self, plan_id: str) -> list[Change]:
         """The changes of a plan, in their order.
 

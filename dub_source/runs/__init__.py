@@ -1,8 +1,9 @@
-"""What the command line does, as plain functions: load and check."""
+"""What the command line does, as plain functions: load, check and plan."""
 
 from dub_source.runs.check import Finding, check
 from dub_source.runs.load import load
+from dub_source.runs.plan import PlanResult, plan
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.steps import run_source
 
-__all__ = ["Finding", "LoadResult", "Outcome", "check", "load", "run_source"]
+__all__ = ["Finding", "LoadResult", "Outcome", "PlanResult", "check", "load", "plan", "run_source"]

@@ -1,6 +1,6 @@
 """Which customers are gone, with evidence, and whether that may be believed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -58,13 +58,22 @@ def check_workspace(client: DubClient, sample: list[str], *, known: int, limit: 
     Raises:
         OtherWorkspace: if none of the sample exists.
     """
+    alive = how_many_there(client, sample)
+    limit.check_workspace(known=known, alive=alive)
+
+
+def how_many_there(client: DubClient, sample: Sequence[str]) -> int:
+    """How many of these customers are in the key's workspace; those that Dub cannot show are.
+
+    Exact only where it is 0, or nearly.
+    """
     by_id = ById(client)
     alive = sum(len(page.customers) for page in by_id.present(sample))
     if not alive:
         # Perhaps they are there, but cannot be shown.
         found = list(by_id.read(sample[:_ALONE]))
         alive = sum(len(again.page.customers) + len(again.unreadable) for again in found)
-    limit.check_workspace(known=known, alive=alive)
+    return alive
 
 
 def confirm(by_id: ById, missing: list[str], *, known: int, limit: VanishLimit, control: str | None) -> Gone:
