@@ -411,7 +411,7 @@ def test_no_second_copy_of_the_rows_is_kept(run: Run, sandbox: Sandbox, tmp_path
         run("load", "--mode", "full", "--database", "rows.duckdb")
         with duckdb.connect(str(tmp_path / "rows.duckdb"), read_only=True) as connection:
             tables = connection.execute(
-                "SELECT table_schema, table_name FROM information_schema.tables WHERE table_name = 'customers'"
+                "SELECT schema_name, table_name FROM duckdb_tables() WHERE table_name = 'customers'"
             ).fetchall()
             return {
                 schema: connection.execute(f"SELECT count(*) FROM {schema}.{name}").fetchall()[0][0]
