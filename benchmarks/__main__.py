@@ -36,7 +36,7 @@ def cli(context: click.Context, full: bool, results: Path, recorded: bool) -> No
 
 
 def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
-    from benchmarks import pages, peers, plans, sweeps, walk
+    from benchmarks import applies, pages, peers, plans, sweeps, walk
 
     if full:
         return [
@@ -44,6 +44,7 @@ def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
             ("sweeps", lambda: sweeps.measure(sizes=(*sweeps.SIZES, sweeps.LARGE))),
             ("peers", lambda: peers.measure(peers.workspaces(recorded=recorded))),
             ("walk", lambda: walk.measure((*walk.CASES, walk.LARGE))),
+            ("applies", applies.measure),
             ("plans", plans.measure),
         ]
     return [
@@ -51,6 +52,7 @@ def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
         ("sweeps", lambda: sweeps.measure(sizes=sweeps.SIZES[:1], repeats=1)),
         ("peers", lambda: peers.measure(peers.workspaces(customers=2_000, recorded=recorded), repeats=1)),
         ("walk", lambda: walk.measure(walk.cases(customers=20_000), repeats=1)),
+        ("applies", lambda: applies.measure((applies.SMALL,), repeats=1)),
         ("plans", lambda: plans.measure(plans.cases(customers=100_000, desired=20_000), repeats=1)),
     ]
 
@@ -123,6 +125,17 @@ def plans(results: Path, /, customers: int, desired: int, repeats: int) -> None:
 
     wanted = benchmark.cases(customers=customers, desired=desired)
     _report("plans", lambda: benchmark.measure(wanted, repeats=repeats), results)
+
+
+@cli.command()
+@click.option("--updates", type=click.IntRange(1), default=5_000, show_default=True)
+@_repeats
+@click.pass_obj
+def applies(results: Path, /, updates: int, repeats: int) -> None:
+    """Applying a plan against the time that the rate limit alone takes."""
+    from benchmarks import applies as benchmark
+
+    _report("applies", lambda: benchmark.measure((benchmark.Case(updates),), repeats=repeats), results)
 
 
 def _report(name: str, measure: Measure, folder: Path) -> None:
