@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from dub_source.changes import Diff
 from dub_source.generated_names import GeneratedNames
 from dub_source.schema import to_table
-from dub_source.spool import Spool
 from dub_source.sync.options import Options
 from dub_source.types import Customer, Page
 
@@ -27,6 +26,13 @@ _WAITING = 2
 """Batches that may wait for names to be read again while the walk goes on."""
 
 _MOMENT = pa.timestamp("us", tz="UTC")
+
+
+class Rows(Protocol):
+    """Where rows wait until they are written, and the events that led to them."""
+
+    def append(self, rows: pa.Table | None, events: Sequence[Any]) -> None:
+        """Keep both or none."""
 
 
 @dataclass(slots=True)
@@ -50,7 +56,7 @@ class Intake:
         options: Options,
         *,
         diff: Diff,
-        spool: Spool,
+        spool: Rows,
         names: GeneratedNames,
         on_dubs_clock: Callable[[datetime], datetime],
         readers: int = 2,
@@ -61,7 +67,7 @@ class Intake:
         Args:
             options: which customers and columns are wanted.
             diff: knows the destination's rows.
-            spool: where rows wait on the disk.
+            spool: where rows wait.
             names: tells which names Dub makes up.
             on_dubs_clock: turns a moment of this machine's clock into one of Dub's.
             readers: threads that read such names.
