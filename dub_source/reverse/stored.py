@@ -210,11 +210,11 @@ class Stored:
         ids = self._read(
             pa.schema([("customer_id", pa.string()), ("requested_at", pa.timestamp("us", tz="UTC"))]),
             "log",
-            "SELECT {customer_id}, {requested_at} FROM {LOG} WHERE {plan_id} = %s AND {result} = 'applied' "
-            "AND {customer_id} IS NOT NULL",
+            "SELECT {customer_id}, max({requested_at}) FROM {LOG} WHERE {plan_id} = %s "
+            "AND {result} = 'applied' AND {customer_id} IS NOT NULL GROUP BY {customer_id}",
             plan_id,
         )
-        changed = dict(zip(ids["customer_id"].to_pylist(), ids["requested_at"].to_pylist(), strict=True))
+        changed = dict(zip(*(ids[name].to_pylist() for name in ids.column_names), strict=True))
         known = self.mirror.known_of(list(changed))
         seen = dict(zip(known["id"].to_pylist(), known["observed_at"].to_pylist(), strict=True))
         return [each for each, moment in changed.items() if each not in seen or seen[each] < moment]

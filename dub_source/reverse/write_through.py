@@ -1,7 +1,7 @@
 """What Dub has answered to changes, as rows for the warehouse: at once, so that the next load finds no news.
 
 It is a small incremental run whose pages are Dub's answers: the same code finds out which names Dub makes up,
-hides columns, hashes rows, and compares them with what is stored.
+hides columns, hashes rows, compares them with what is stored, and makes versions of them.
 """
 
 import tempfile
@@ -11,19 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dub_source.by_id import ById
 from dub_source.changes import Diff
 from dub_source.client import DubClient
+from dub_source.errors import RequestError
 from dub_source.generated_names import GeneratedNames
 from dub_source.reverse.form import Form
 from dub_source.reverse.store import Written
 from dub_source.reverse.stored import Stored
-from dub_source.sync.history import new_versions
+from dub_source.schema import EXPANDED_COLUMNS
+from dub_source.sync import KNOWN
+from dub_source.sync.history import new_versions, owed_versions
 from dub_source.sync.intake import Intake
 from dub_source.sync.vanished import Gone
-from dub_source.types import Page
+from dub_source.types import Customer, Page
+
+_EXPANDED = {path[0] for path in EXPANDED_COLUMNS}
 
 
 def write_through(
@@ -37,91 +41,133 @@ def write_through(
 ) -> Written:
     """Rows that say what Dub has answered, and only those that differ from what is stored.
 
-    Reads again whom Dub has not shown in full: who was created just now, 100 a request, and who has no email,
-    for the name may be made up.
+    Reads again, 100 a request, whom Dub has not shown in full (it leaves link, partner and discount out of
+    answers to a POST), and who has no email, for the name may be made up. If that fails, there are no rows of
+    these customers: they come with the next apply (:meth:`Stored.unmirrored`), or the next load.
 
     Args:
         client: of the workspace.
         store: what the destination has.
         form: of the rows there.
         folder: private; for files of this call.
-        answers: customers as Dub answered them, each in one page; ``requested_at`` on our clock.
+        answers: customers as Dub answered them. ``requested_at`` is, on our clock, the start of the request
+            for a reading, and the moment when the answer was there for a write: a reading that began before
+            that may show the customer as it was, and must be the older one.
         gone: ids of customers who do not exist any more, with the moment of the proof on Dub's clock.
 
     Returns:
-        Rows for ``customers`` and their versions for ``customers_history``.
+        Rows for ``customers``, each customer once, and versions for ``customers_history``.
 
     Raises:
-        RequestError: if somebody could not be read again.
         DestinationError: if the destination could not be read.
     """
-    pages = [page for page in answers if not gone.keys() & {each["id"] for each in page.customers}]
-    tables = [*_changed(client, store, form, folder, pages), *_deleted(store, gone)]
-    rows = [table for table in tables if table.num_rows]
-    if not rows:
-        return Written()
-    customers = pa.concat_tables(rows, promote_options="default")
-    versions = [
-        version
-        for version in new_versions(customers, store.mirror, hashed=store.state.hashed)
-        if version.num_rows
+    pages = [
+        Page([each for each in page.customers if each["id"] not in gone], page.requested_at)
+        for page in answers
     ]
-    return Written(customers, versions)
+    ids = {each["id"]: None for page in pages for each in page.customers} | dict.fromkeys(gone)
+    known = store.mirror.known_of(list(ids))
+    try:
+        learned = _learned(client, form, folder, known, pages)
+    except RequestError:
+        # The key, for one, was just revoked. What takes no more requests is stored all the same.
+        clear = [
+            Page([each for each in page.customers if _is_clear(each, form)], page.requested_at)
+            for page in pages
+        ]
+        learned = _learned(client, form, folder, known, clear)
+    return _written(store, known, learned, gone)
 
 
-class _Kept:
-    """Where rows wait: in memory, for they are few."""
+class _Learned:
+    """Rows of the customers that differ from what is stored, and of all customers when they were so.
+
+    The rows wait in memory, for they are few.
+    """
 
     def __init__(self) -> None:
-        self.tables: list[pa.Table] = []
+        self._tables: list[pa.Table] = []
+        self.moments: dict[str, datetime] = {}
 
     def append(self, rows: pa.Table | None, events: Sequence[Any]) -> None:
         """Keep rows."""
         if rows is not None:
-            self.tables.append(rows)
+            self._tables.append(rows)
+
+    @property
+    def rows(self) -> pa.Table:
+        """All of them; no customer is in two tables, because all were compared at once."""
+        return pa.concat_tables([KNOWN.empty_table(), *self._tables], promote_options="default")
 
 
-def _changed(
-    client: DubClient, store: Stored, form: Form, folder: Path, answers: Sequence[Page]
-) -> list[pa.Table]:
-    ids = [customer["id"] for page in answers for customer in page.customers]
-    known = store.mirror.known_of(ids)
-    kept = _Kept()
+def _learned(client: DubClient, form: Form, folder: Path, known: pa.Table, pages: Sequence[Page]) -> _Learned:
+    """Raises RequestError if somebody could not be read again."""
 
     def on_dubs_clock(moment: datetime) -> datetime:
         return moment + timedelta(seconds=client.limiter.server_offset_s or 0.0)
 
+    learned, names = _Learned(), GeneratedNames(client)
     with (
         tempfile.TemporaryDirectory(dir=folder) as name,
         Diff(Path(name), baseline=form.baseline, started_at=datetime.now(UTC)) as diff,
-        Intake(
-            form.options, diff=diff, spool=kept, names=GeneratedNames(client), on_dubs_clock=on_dubs_clock
-        ) as intake,
+        Intake(form.options, diff=diff, spool=learned, names=names, on_dubs_clock=on_dubs_clock) as intake,
     ):
         diff.know(known)
-        for page in _in_full(client, form, answers, frozenset(known["id"].to_pylist())):
+        for page in _in_full(client, form, pages, frozenset(known["id"].to_pylist())):
             intake.take(page)
+            learned.moments |= {each["id"]: on_dubs_clock(page.requested_at) for each in page.customers}
         intake.finish()
-    return kept.tables
+    return learned
 
 
-def _in_full(client: DubClient, form: Form, answers: Sequence[Page], known: frozenset[str]) -> Iterator[Page]:
-    """The answers; of a POST Dub has left out link, partner and discount, so those are read again."""
-    created = [each["id"] for page in answers for each in page.customers if each["id"] not in known]
-    again: dict[str, Page] = {}
-    if form.expanded and created:
-        by_id = ById(client, include_expanded_fields=True)
-        for answer in by_id.read(created):
-            again |= {each["id"]: Page([each], answer.page.requested_at) for each in answer.page.customers}
-    for page in answers:
-        for customer in page.customers:
-            yield again.get(customer["id"]) or Page([customer], page.requested_at)
+def _in_full(client: DubClient, form: Form, pages: Sequence[Page], known: frozenset[str]) -> Iterator[Page]:
+    """The answers, all in the form of the rows."""
+    partial: dict[str, Page] = {}
+    for page in pages:
+        yield Page([each for each in page.customers if _is_whole(each, form)], page.requested_at)
+        partial |= {
+            each["id"]: Page([each], page.requested_at)
+            for each in page.customers
+            if not _is_whole(each, form)
+        }
+    by_id = ById(client, include_expanded_fields=form.expanded)
+    for again in by_id.read(list(partial)):
+        yield again.page
+        # Who cannot be read any more is stored as it was answered, or stays as it is stored.
+        yield from (partial[each] for each in (*again.gone, *again.unreadable) if each not in known)
 
 
-def _deleted(store: Stored, gone: Mapping[str, datetime]) -> list[pa.Table]:
-    """Their last rows, marked as deleted; not of those who are marked already."""
-    if not gone:
-        return []
-    known = store.mirror.known_of(list(gone))
-    living = known.filter(pc.is_null(known["deleted_at"]))["id"].to_pylist()
-    return list(Gone({each: gone[each] for each in living}).rows(store.mirror))
+def _is_whole(customer: Customer, form: Form) -> bool:
+    """Whether an answer surely has what the form has; one of a customer without a link may look as if not."""
+    return not form.expanded or not _EXPANDED.isdisjoint(customer)
+
+
+def _is_clear(customer: Customer, form: Form) -> bool:
+    """Whether a row can be made of an answer without asking Dub again."""
+    return _is_whole(customer, form) and bool(customer.get("email"))
+
+
+def _written(store: Stored, known: pa.Table, learned: _Learned, gone: Mapping[str, datetime]) -> Written:
+    mirror = store.mirror
+    stored = {row["id"]: row for row in known.to_pylist()}
+    marked = {each for each in gone if each in stored and stored[each]["deleted_at"] is not None}
+    deleted = Gone({each: moment for each, moment in gone.items() if each not in marked})
+    tables = [table for table in (learned.rows, *deleted.rows(mirror)) if table.num_rows]
+    versions = [
+        version for table in tables for version in new_versions(table, mirror, hashed=store.state.hashed)
+    ]
+    # Who is as stored may have been stored by a load that was killed before the history.
+    moments = {**learned.moments, **{each: gone[each] for each in marked}}
+    differing = set(learned.rows["id"].to_pylist())
+    as_stored = [
+        each
+        for each, moment in moments.items()
+        if each in stored and each not in differing and (stored[each]["observed_at"] or moment) <= moment
+    ]
+    if as_stored:
+        seen_at = min(moments[each] for each in as_stored)
+        versions += owed_versions(as_stored, mirror, seen_at=seen_at)
+    versions = [version for version in versions if version.num_rows]
+    if not tables:
+        return Written(None, versions)
+    return Written(pa.concat_tables(tables, promote_options="default"), versions)
