@@ -1,9 +1,23 @@
-"""What the command line does, as plain functions: load, check and plan."""
+"""What the command line does, as plain functions: load, check, plan, apply."""
 
+from dub_source.runs.apply import apply
+from dub_source.runs.apply_result import ApplyResult, Trouble
 from dub_source.runs.check import Finding, check
 from dub_source.runs.load import load
 from dub_source.runs.plan import PlanResult, plan
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.steps import run_source
 
-__all__ = ["Finding", "LoadResult", "Outcome", "PlanResult", "check", "load", "plan", "run_source"]
+__all__ = [
+    "ApplyResult",
+    "Finding",
+    "LoadResult",
+    "Outcome",
+    "PlanResult",
+    "Trouble",
+    "apply",
+    "check",
+    "load",
+    "plan",
+    "run_source",
+]

@@ -43,3 +43,26 @@ class PushWorld(World):
         declared = {name: options.pop(name) for name in _DECLARED & options.keys()}
         source = {} if {"table", "query", "file"} & declared.keys() else {"table": "crm.names"}
         return runs.plan(self.target, Sync(**source | declared), **self.here | options)
+
+    def apply(self, made: runs.PlanResult | str, **options: Any) -> runs.ApplyResult:
+        """An apply of a plan."""
+        plan_id = made if isinstance(made, str) else made.plan.plan_id
+        return runs.apply(self.target, plan_id, **self.here | options)
+
+    def shown(self, customer_id: str) -> dict[str, Any]:
+        """A customer as Dub has it."""
+        return self.sandbox.snapshot()[customer_id]
+
+    def results(self, plan_id: str) -> dict[str | None, str]:
+        """What became of a plan's changes, by customer, as the warehouse has it."""
+        return dict(
+            self.query(
+                "SELECT customer_id, result FROM dub.push_log WHERE plan_id = ? ORDER BY number", plan_id
+            )
+        )
+
+    def state(self) -> Any:
+        """What dlt has stored of the source: how far the incremental runs have come, among others."""
+        return self.query(
+            "SELECT state, version_hash FROM dub._dlt_pipeline_state ORDER BY version DESC LIMIT 1"
+        )

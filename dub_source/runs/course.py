@@ -1,0 +1,158 @@
+"""A plan on its way: from the first look at its customers to the last outcome that is stored."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from dub_source.by_id import ById
+from dub_source.client import DubClient
+from dub_source.destinations import Target
+from dub_source.errors import StalePlan
+from dub_source.reverse.apply import ApplyObserver, apply_plan
+from dub_source.reverse.journal import Journal
+from dub_source.reverse.model import Op, Outcome, Plan, Result
+from dub_source.reverse.store import Written
+from dub_source.reverse.write_through import write_through
+from dub_source.runs.apply_result import ApplyResult, troubles
+from dub_source.runs.pushing import Pushing
+from dub_source.types import Page
+
+_SAMPLE = 200
+_NOT_FOUND = 404
+
+
+class Course:
+    """Carries out one plan, in a place that is ours.
+
+    Args:
+        place: where the plan is stored.
+        plan: the plan.
+        target: the same place as it was named.
+    """
+
+    def __init__(self, place: Pushing, plan: Plan, target: Target) -> None:
+        self._place = place
+        self._store = place.store
+        self._plan = plan
+        self._target = target
+        self._changes = self._store.changes(plan.plan_id)
+        self._deletes = frozenset(each.number for each in self._changes if each.op is Op.DELETE)
+
+    def run(
+        self,
+        *,
+        retry_rejected: bool = False,
+        check: Callable[[], None] = lambda: None,
+        observer: ApplyObserver | None = None,
+    ) -> ApplyResult:
+        """Settle what is not settled yet.
+
+        Args:
+            retry_rejected: or what was rejected, and nothing else.
+            check: raises if the plan must not be begun; not asked if it was begun before.
+            observer: is told how it gets on.
+
+        Raises:
+            DubError: what ``check`` raises, among others.
+        """
+        began = time.monotonic()
+        place, plan_id = self._place, self._plan.plan_id
+        done = self._store.outcomes(plan_id)
+        with Journal(place.journals, plan_id) as journal, place.client() as client:
+            begun = bool(done or journal.outcomes or journal.sent)
+            if not begun and self._changes:
+                check()
+                self._check_form()
+            if self._has_work(done, journal, retry_rejected=retry_rejected):
+                place.check_workspace(client, self._witnesses(begun=begun))
+            look = ById(client, include_expanded_fields=place.form.expanded)
+            self._catch_up(client, look)
+            report = apply_plan(
+                client,
+                place.settings,
+                self._changes,
+                done=done,
+                journal=journal,
+                look=look,
+                save=partial(self._save, client),
+                retry_rejected=retry_rejected,
+                expanded=place.form.expanded,
+                observer=observer,
+            )
+        return ApplyResult(
+            plan=self._plan,
+            counts=self._store.progress(self._plan).results,
+            troubles=troubles(self._store.outcomes(plan_id).values()),
+            report=report,
+            seconds=time.monotonic() - began,
+            target=self._target,
+        )
+
+    # Before
+
+    def _check_form(self) -> None:
+        if self._plan.baseline != self._place.form.baseline:
+            raise StalePlan(
+                "The customers were loaded in another form since the plan was made "
+                "(include_expanded_fields, exclude_columns, hash_columns, hash_key): plan again."
+            )
+
+    def _has_work(self, done: Mapping[int, Outcome], journal: Journal, *, retry_rejected: bool) -> bool:
+        if journal.outcomes or journal.sent:
+            return True
+        results = [done[each.number].result if each.number in done else None for each in self._changes]
+        return (
+            Result.REJECTED in results
+            if retry_rejected
+            else {None, Result.NOT_ATTEMPTED} & set(results) != set()
+        )
+
+    def _witnesses(self, *, begun: bool) -> list[str]:
+        """Customers by whom the workspace is recognised.
+
+        Not those that the plan deletes: once it was begun, they may be gone.
+        """
+        deleted = {each.customer_id for each in self._changes if each.op is Op.DELETE and each.customer_id}
+        living = self._store.mirror.spread(_SAMPLE)
+        others = [each for each in living if each not in deleted]
+        return others or ([] if begun else living)
+
+    def _catch_up(self, client: DubClient, look: ById) -> None:
+        """What a load of outcomes that was killed half-way owes to the table of customers."""
+        owed = self._store.unmirrored(self._plan.plan_id)
+        pages: list[Page] = []
+        gone: dict[str, datetime] = {}
+        for again in look.read(owed):
+            pages.append(again.page)
+            gone |= dict.fromkeys(again.gone, again.page.requested_at)
+        if owed:
+            self._store.save_outcomes(self._plan.plan_id, [], self._rows(client, pages, gone))
+
+    # Meanwhile
+
+    def _save(self, client: DubClient, outcomes: Sequence[Outcome], pages: Sequence[Page]) -> None:
+        gone = {
+            each.customer_id: each.requested_at
+            for each in outcomes
+            if each.customer_id is not None and each.requested_at is not None and self._shows_gone(each)
+        }
+        rows = self._rows(client, pages, gone)
+        self._store.save_outcomes(self._plan.plan_id, outcomes, rows)
+
+    def _shows_gone(self, outcome: Outcome) -> bool:
+        """Whether the customer does not exist any more, by Dub's own words."""
+        if outcome.number in self._deletes:
+            return outcome.result in (Result.APPLIED, Result.ALREADY_APPLIED)
+        return outcome.result is Result.DRIFTED and outcome.status == _NOT_FOUND
+
+    def _rows(self, client: DubClient, pages: Sequence[Page], gone: Mapping[str, datetime]) -> Written:
+        return write_through(
+            client,
+            self._store,
+            self._place.form,
+            Path(self._place.pipeline.pipelines_dir),
+            answers=pages,
+            gone=gone,
+        )
