@@ -510,6 +510,15 @@ def test_demo_shows_that_all_arrived_and_what_a_plain_walk_loses(tmp_path: Path)
     assert "5 created, 0 updated, 0 deleted." in result.stdout
     assert "0 created, 3 updated, 2 deleted." in result.stdout
     assert re.search(r'updated +\["name"\] +3\n', result.stdout)
+    assert "update    5 (country 1, external_id 1, name 3)" in result.stdout
+    outcomes = re.findall(r"^  (?:update|delete) +\{.*\} +(\w+) +(\d+)", result.stdout, re.MULTILINE)
+    assert sorted(outcomes) == [
+        ("accepted_not_applied", "200"),
+        *[("applied", "200")] * 4,
+        ("rejected", "409"),
+    ]
+    surprises = result.stdout.partition("Loaded again")[2]
+    assert "1 created, 0 updated, 0 deleted." in surprises
     assert "Revenue by country" in result.stdout
 
 

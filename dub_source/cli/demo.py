@@ -19,7 +19,7 @@ _DATABASE = Path("dub_demo.duckdb")
 
 
 def run() -> None:
-    """Start a sandbox, load it, compare with a plain cursor walk, change some customers, load again."""
+    """Start a sandbox, load it, compare with a plain cursor walk, change some customers here and there."""
     from dub_source.sandbox import Sandbox
     from dub_source.sandbox.generate import generate
 
@@ -41,6 +41,7 @@ def run() -> None:
             f"and loses {len(there - naive):,}, with HTTP 200 all the way."
         )
         _go_on(sandbox, Path(folder))
+        _push_back(sandbox, Path(folder))
     click.echo("\nRevenue by country, without those who are gone:")
     echo_table(("country", "customers", "buyers", "revenue"), _revenue(_DATABASE))
     click.echo(f"\nDone in {time.monotonic() - began:.1f} s. With your own workspace:")
@@ -81,6 +82,16 @@ def _go_on(sandbox: Sandbox, folder: Path) -> None:
     _load(sandbox, folder, mode="full")
     click.echo("\nThe last versions in dub.customers_history:")
     echo_table(("change", "changed_fields", "customers"), _changes(_DATABASE))
+
+
+def _push_back(sandbox: Sandbox, folder: Path) -> None:
+    """The way back into Dub, and that the next load finds nothing new in it."""
+    from dub_source.cli.demo_push import push_back
+    from dub_source.destinations import Target
+
+    push_back(sandbox, Target(database=_DATABASE), folder)
+    click.echo("\nLoaded again, with no surprise but the one whom somebody created in Dub:")
+    _load(sandbox, folder, mode="full")
 
 
 def _naive_walk(base_url: str, api_key: str) -> set[str]:

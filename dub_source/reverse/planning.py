@@ -260,5 +260,5 @@ def _passed(sync: Sync, deletes: int, living: int) -> tuple[str, ...]:
         f"every row has the key {sync.key}, no two have the same, and each names one customer at most",
         "Dub accepts every value",
         "no external id or Stripe id is claimed twice",
-        f"{deletes:,} deletes, and at most {limit:,} are allowed",
+        f"deletes: {deletes:,}, and at most {limit:,} are allowed",
     )

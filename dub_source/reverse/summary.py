@@ -223,7 +223,7 @@ def _warnings(counts: Mapping[str, int]) -> list[str]:
             "whatever tracks them must use the new one."
         )
     if number := counts.get("update.country", 0):
-        warnings.append(f"Dub is known to ignore the country that {number:,} changes ask for.")
+        warnings.append(f"Dub is known to ignore the country, which is to change {number:,} times.")
     return warnings
 
 
