@@ -53,7 +53,7 @@ def test_a_plan_in_lines() -> None:
         "  every row has the key id, no two have the same, and each names one customer at most",
         "  Dub accepts every value",
         "  no external id or Stripe id is claimed twice",
-        "  0 deletes, and at most 10 are allowed",
+        "  deletes: 0, and at most 10 are allowed",
         "Left out:",
         "  A note.",
         "Mind:",
