@@ -9,6 +9,9 @@ import pytest
 from dub_source.sandbox import Dataset
 from tests.conftest import StartSandbox
 from tests.reverse.world import PushWorld
+from tests.sync.conftest import make_world
+
+__all__ = ["make_push_world", "make_world", "push_world"]  # a world that nothing has been loaded from, too
 
 MakePushWorld = Callable[..., PushWorld]
 
