@@ -43,7 +43,7 @@ class ExitCode(IntEnum):
         member.meaning = meaning
         return member
 
-    OK = 0, "everything is in the destination"
+    OK = 0, "everything is done: in the destination; after an apply, in Dub, too"
     UNEXPECTED = 1, "unexpected trouble"
     SETTINGS = 2, "a setting or an argument is missing or wrong; nothing was sent"
     INCOMPLETE = 3, "incomplete: some customers could not be read, or the walk must be repeated"
@@ -51,7 +51,8 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 5, "Dub cannot be reached, fails, or the address is not Dub's API; try again later"
     DESTINATION = 6, "the destination cannot be used"
     RUNNING = 7, "another load into the same place is running; nothing was sent"
-    STOPPED = 8, "stopped before anything was changed: too many customers are gone, or another workspace"
+    STOPPED = 8, "stopped before anything was changed: by a guard of a plan, too many gone, another workspace"
+    NOT_ALL = 9, "not all of a plan is in effect: rejected, drifted, ignored by Dub or not attempted"
     INTERRUPTED = 130, "interrupted (Ctrl-C, SIGINT); nothing is half-written"
     TERMINATED = 143, "ended by SIGTERM; nothing is half-written"
 

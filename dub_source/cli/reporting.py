@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dub_source.sync import Observer, Report
 
 P = ParamSpec("P")
-_SECONDS_BETWEEN_LINES = 5.0
+SECONDS_BETWEEN_LINES = 5.0
 
 
 class OutputFailed(Exception):
@@ -99,13 +99,14 @@ def progress(*, quiet: bool) -> Iterator[Observer | None]:
     if quiet:
         yield None
     elif sys.stderr.isatty():
-        with _bar() as bar:
+        with progress_bar() as bar:
             yield _Bar(bar)
     else:
         yield _Lines(time.monotonic)
 
 
-def _bar() -> Progress:
+def progress_bar() -> Progress:
+    """A bar on standard error with an estimated end; a context manager."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -153,7 +154,7 @@ class _Lines:
 
     def read(self, customers: int) -> None:
         self._read = customers
-        if self._clock() - self._last >= _SECONDS_BETWEEN_LINES:
+        if self._clock() - self._last >= SECONDS_BETWEEN_LINES:
             of = "" if self._total is None else f" of {self._total:,}"
             self._say(f"Read {customers:,}{of} customers")
 

@@ -1,4 +1,4 @@
-"""What the command line does, as plain functions: load, check, plan, apply."""
+"""What the command line does, as plain functions: load, check, plan, apply, revert."""
 
 from dub_source.runs.apply import apply
 from dub_source.runs.apply_result import ApplyResult, Trouble
@@ -6,6 +6,7 @@ from dub_source.runs.check import Finding, check
 from dub_source.runs.load import load
 from dub_source.runs.plan import PlanResult, plan
 from dub_source.runs.result import LoadResult, Outcome
+from dub_source.runs.revert import revert
 from dub_source.runs.steps import run_source
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "check",
     "load",
     "plan",
+    "revert",
     "run_source",
 ]

@@ -88,7 +88,7 @@ def plan(
         guards.check_mirror_age(place.store.last_load(), now=clock(), max_age_h=sync.max_mirror_age_h)
         desired = read_desired(sync, pipeline=place.pipeline, folder=folder)
         owned = _owned(place, sync, folder)
-        rate = _asked_dub(place)
+        rate = place.asked_dub()
         planned = _planned(place, sync, desired, owned)
         return stored_plan(
             place,
@@ -125,13 +125,6 @@ def stored_plan(
         finished=progress.finished,
         target=target,
     )
-
-
-def _asked_dub(place: Pushing) -> Rate | None:
-    with place.client() as client:
-        rate = place.rate(client)
-        place.check_workspace(client)
-    return rate
 
 
 def _owned(place: Pushing, sync: Sync, folder: Path | None) -> pa.Array | None:

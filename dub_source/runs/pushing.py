@@ -69,9 +69,16 @@ class Pushing:
         """A client of the workspace, to be closed."""
         return DubClient(self.settings)
 
-    def rate(self, client: DubClient) -> Rate | None:
-        """What the key allows; None if Dub does not say. One request, which also learns Dub's clock."""
-        limit = client.probe().limit
+    def asked_dub(self) -> Rate | None:
+        """What the key allows, None if Dub does not say; and that it leads to the workspace that was loaded.
+
+        Raises:
+            OtherWorkspace: if it leads to another one.
+            RequestError: if Dub cannot be asked.
+        """
+        with self.client() as client:
+            limit = client.probe().limit
+            self.check_workspace(client)
         if limit is None:
             return None
         return Rate(limit, self.settings.rate_window_s, self.settings.max_rate_share)

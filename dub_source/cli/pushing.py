@@ -1,0 +1,177 @@
+"""``plan``, ``apply`` and ``revert``: from the warehouse to Dub."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dub_source.cli.options import EXIT_CODES, form_of, form_options, place_options, target_of
+from dub_source.cli.push_reporting import about_apply, about_plan, apply_progress
+from dub_source.cli.reporting import exit_on_error, progress, say, unhurried_garbage_collector
+from dub_source.failures import ExitCode
+
+if TYPE_CHECKING:
+    from dub_source.runs import ApplyResult, PlanResult
+
+_DELETES = (
+    click.option("--max-deletes", type=int, help="Customers that the plan may delete."),
+    click.option("--max-delete-share", type=float, help="Share of the customers that it may delete (0.1)."),
+)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("source")
+@click.option("--key", type=click.Choice(["id", "external_id"]), help="How rows name customers (id).")
+@click.option("--map", "mapping", multiple=True, help="email=primary_email: our column, theirs; repeatable.")
+@click.option(
+    "--mode",
+    "sync_mode",
+    type=click.Choice(["update", "upsert", "create", "delete", "mirror"]),
+    help="What to do with customers (update); mirror also deletes its own who are not in SOURCE any more.",
+)
+@click.option("--clear-nulls", multiple=True, help="NULL in this column clears it in Dub; repeatable.")
+@click.option("--allow-swaps", is_flag=True, default=None, help="Customers may exchange external ids.")
+@click.option("--try", "try_ignored", is_flag=True, default=None, help="Send a country, which Dub ignores.")
+@_DELETES[0]
+@_DELETES[1]
+@click.option("--max-mirror-age", "max_mirror_age_h", type=float, help="Hours since the last load (24).")
+@click.option("--max-plan-age", "max_plan_age_h", type=float, help="Hours until the plan is too old (24).")
+@click.option("--refresh", is_flag=True, help="Load first.")
+@click.option("--show-values", is_flag=True, help="Show people's values in the samples.")
+@form_options
+@place_options
+@exit_on_error
+def plan(
+    source: str,
+    mapping: tuple[str, ...],
+    refresh: bool,
+    show_values: bool,
+    database: Path | None,
+    dataset: str,
+    destination: str,
+    pipelines_dir: Path | None,
+    base_url: str | None,
+    as_json: bool,
+    expanded: bool | None,
+    exclude_columns: tuple[str, ...],
+    hash_columns: tuple[str, ...],
+    **declaration: Any,
+) -> int:
+    """Compare SOURCE with the customers in the warehouse, and store what would have to change in Dub.
+
+    SOURCE is a sync file (.toml), a file of rows (.parquet, .csv, .jsonl), a table such as crm.people, or a
+    query that begins with SELECT or WITH. Nothing is written to Dub.
+    """
+    with progress(quiet=as_json or not refresh) as observer:
+        with unhurried_garbage_collector():
+            from dub_source import runs
+            from dub_source.cli.declaring import declared
+
+        sync, folder = declared(source, mapping=mapping, **declaration)
+        result = runs.plan(
+            target_of(database, dataset, destination),
+            sync,
+            pipelines_dir=pipelines_dir,
+            refresh=refresh,
+            folder=folder,
+            observer=observer,
+            base_url=base_url,
+            **form_of(expanded, exclude_columns, hash_columns),
+        )
+    return _tell_plan(result, as_json=as_json, show_values=show_values)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("plan_id", metavar="PLAN")
+@click.option("--retry-rejected", is_flag=True, help="Send what was rejected once more, and nothing else.")
+@click.option("--max-plan-age", "max_plan_age_h", type=float, help="Hours after which it is too old.")
+@form_options
+@place_options
+@exit_on_error
+def apply(
+    plan_id: str,
+    retry_rejected: bool,
+    max_plan_age_h: float | None,
+    database: Path | None,
+    dataset: str,
+    destination: str,
+    pipelines_dir: Path | None,
+    base_url: str | None,
+    as_json: bool,
+    expanded: bool | None,
+    exclude_columns: tuple[str, ...],
+    hash_columns: tuple[str, ...],
+) -> int:
+    """Send what PLAN lists to Dub, or what is left of it. The first characters of its id are enough."""
+    with apply_progress(quiet=as_json) as observer:
+        with unhurried_garbage_collector():
+            from dub_source import runs
+
+        result = runs.apply(
+            target_of(database, dataset, destination),
+            plan_id,
+            pipelines_dir=pipelines_dir,
+            retry_rejected=retry_rejected,
+            max_plan_age_h=max_plan_age_h,
+            observer=observer,
+            base_url=base_url,
+            **form_of(expanded, exclude_columns, hash_columns),
+        )
+    say(json.dumps(result.as_json()) if as_json else about_apply(result))
+    return exit_code_of(result)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("plan_id", metavar="PLAN")
+@click.option("--delete-created", is_flag=True, help="Delete the customers that it created, for good.")
+@_DELETES[0]
+@_DELETES[1]
+@click.option("--show-values", is_flag=True, help="Show people's values in the samples.")
+@form_options
+@place_options
+@exit_on_error
+def revert(
+    plan_id: str,
+    show_values: bool,
+    database: Path | None,
+    dataset: str,
+    destination: str,
+    pipelines_dir: Path | None,
+    base_url: str | None,
+    as_json: bool,
+    expanded: bool | None,
+    exclude_columns: tuple[str, ...],
+    hash_columns: tuple[str, ...],
+    **options: Any,
+) -> int:
+    """Plan the way back from PLAN; apply that as any other plan."""
+    with unhurried_garbage_collector():
+        from dub_source import runs
+    result = runs.revert(
+        target_of(database, dataset, destination),
+        plan_id,
+        pipelines_dir=pipelines_dir,
+        base_url=base_url,
+        **form_of(expanded, exclude_columns, hash_columns),
+        **options,
+    )
+    return _tell_plan(result, as_json=as_json, show_values=show_values)
+
+
+def exit_code_of(result: ApplyResult) -> int:
+    """What ended it early decides; else whether everything is in effect."""
+    from dub_source.failures import explain
+
+    if result.stopped_by is not None:
+        return explain(result.stopped_by).exit_code
+    return ExitCode.OK if result.complete else ExitCode.NOT_ALL
+
+
+def _tell_plan(result: PlanResult, *, as_json: bool, show_values: bool) -> int:
+    result = replace(result, summary=replace(result.summary, show_values=show_values))
+    say(json.dumps(result.as_json()) if as_json else about_plan(result))
+    return ExitCode.OK
