@@ -15,6 +15,7 @@ OTHER_EXTERNAL_ID = (
 )
 INTERRUPTED = "The apply was interrupted before it was sent."
 WAITS = "It waits for another change of the plan that could not be settled yet."
+SWAPPED_ALONE = "The customer has the value that the swap asks for, and nothing else of this change."
 PUT_BACK = "The customer has again the value that it had before the swap."
 KEEPS_TEMPORARY = (
     "The customer keeps the temporary value of the swap, because what it had before could not be restored: "

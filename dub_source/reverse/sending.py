@@ -47,10 +47,9 @@ that says whether it may be in effect; the next apply begins with a look, and kn
 
 Swaps: the first half gives a customer a made-up value, and whoever goes on after a crash recognises it there:
 the second half takes it, or the value from before the swap, for how things were planned. If the second half
-fails in the end, the customer gets back what it had before the first (:meth:`Sending.put_back`).
+fails in the end, the customer does not keep it (:mod:`swaps`).
 """
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -75,7 +74,8 @@ from dub_source.reverse.drift import Step
 from dub_source.reverse.fields import wire_body
 from dub_source.reverse.judging import Verdict, judge_answer, judge_look
 from dub_source.reverse.looking import Looking, Seen
-from dub_source.reverse.model import Change, Op, Outcome, Result
+from dub_source.reverse.model import Op, Outcome, Result
+from dub_source.reverse.patience import Patience
 
 MOST_AGE = timedelta(seconds=60)
 """A customer that was read longer ago is read again before it is written to."""
@@ -136,34 +136,6 @@ class Sending:
         """
         return _Course(self, step, seen, to_the_end=to_the_end).run()
 
-    def put_back(self, half: Change, settled: Settled) -> Settled:
-        """After the second half of a swap has failed: the value that the customer had before the first.
-
-        Args:
-            half: the first half.
-            settled: the second; its outcome stays what it is, and says what became of the value.
-        """
-        before = {column: half.before.get(column) for column in half.asked}
-        seen, reason = settled.seen, reasons.KEEPS_TEMPORARY
-        self.note(settled.outcome.number)
-        try:
-            answer = self.client.update(
-                half.customer_id or "",
-                wire_body(before),
-                include_expanded_fields=self.expanded,
-                retry=self.policy,
-            )
-        except RequestError:
-            pass  # Taken meanwhile, or worse: a person has to decide, and is told.
-        else:
-            seen, reason = Seen.of_write(answer, self.looking.now()), reasons.PUT_BACK
-        outcome = replace(
-            settled.outcome,
-            reason=" ".join(filter(None, (settled.outcome.reason, reason))),
-            attempts=settled.outcome.attempts + 1,
-        )
-        return replace(settled, outcome=outcome, seen=seen)
-
     def on_dubs_clock(self, moment: datetime) -> datetime:
         """A moment of this machine's clock as Dub's clock shows it, as far as that is known."""
         return moment + timedelta(seconds=self.client.limiter.server_offset_s or 0.0)
@@ -187,22 +159,21 @@ class _Course:
         self._to_the_end = to_the_end
         self._sent = step.sent
         self._attempts = step.attempts
-        self._tries = 0
-        self._began = sending.looking.now()
+        self._patience = Patience(sending.policy, sending.pause)
 
     def run(self) -> Settled:
         trouble: RequestError | None = None
         while True:
             try:
                 settled = self._without_sending()
-                if settled is None and trouble is not None and self._is_enough():
+                if settled is None and trouble is not None and self._patience.is_at_its_end:
                     return self._unsettled(trouble, reasons.in_vain(trouble, sent=self._sent))
                 if settled is None and self._all.stopped() and not self._to_the_end:
                     return self._unsettled(None, reasons.INTERRUPTED)
                 return settled or self._send()
             except _Again as again:
                 trouble = again.trouble
-                self._wait(trouble)
+                self._patience.wait(trouble)
             except RequestError as error:
                 # Of a look: nothing can be said, so nothing is sent.
                 return self._unsettled(error, reasons.no_look(error, sent=self._sent))
@@ -267,7 +238,7 @@ class _Course:
         return Seen.of_write(answer, now())
 
     def _count(self, *, in_doubt: bool) -> None:
-        self._tries += 1
+        self._patience.failures += 1
         if in_doubt:
             self._attempts += 1
             self._sent = True
@@ -302,20 +273,9 @@ class _Course:
             # Refused, whatever the look would have shown.
             return self._rejected(error, reasons.taken(self._change), None)
         if self._change.op is Op.CREATE and seen.gone and "stripe_customer_id" not in self._change.asked:
-            self._tries += 1  # Somebody had the external id, and has not any more.
+            self._patience.failures += 1  # Somebody had the external id, and has not any more.
             raise _Again(error)
         return self._judged(seen) or self._rejected(error, reasons.taken(self._change), seen)
-
-    def _is_enough(self) -> bool:
-        policy, waited = self._all.policy, self._all.looking.now() - self._began
-        return self._tries >= policy.max_attempts or waited.total_seconds() > policy.max_elapsed_s
-
-    def _wait(self, trouble: RequestError) -> None:
-        if isinstance(trouble, RateLimited):
-            return  # The limiter has paused everybody.
-        wait = self._all.policy.wait_s(max(1, self._tries), random.random())  # noqa: S311 - spreads requests
-        told = trouble.retry_after_s if isinstance(trouble, ServerError) else None
-        self._all.pause(wait if told is None else max(wait, told))
 
     # Ending
 

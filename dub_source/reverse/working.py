@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from dub_source.errors import DubError, InvalidArgument, Kind, RequestError
-from dub_source.reverse.drift import Step, holds_temporary
+from dub_source.reverse.drift import Step
 from dub_source.reverse.feed import Feed, Work
 from dub_source.reverse.journal import Journal
 from dub_source.reverse.looking import Looking, Seen
-from dub_source.reverse.model import Change, Outcome, Result
+from dub_source.reverse.model import Outcome, Result
 from dub_source.reverse.sending import MOST_AGE, Sending, Settled
+from dub_source.reverse.swaps import end_swap
 from dub_source.reverse.units import Unit
 
 FAILURES_IN_A_ROW = 5
@@ -179,8 +180,7 @@ class Crew:
             if place and customer_id is not None and not self._is_fresh(seen.get(customer_id)):
                 seen |= self._read(work.unit[place : place + self._size])
             settled = self._sending.settle(step, seen.get(customer_id or ""), to_the_end=to_the_end)
-            if half := self._left_half_done(step, settled):
-                settled = self._sending.put_back(half, settled)
+            settled = end_swap(self._sending, step, settled)
             self._keep(settled)
             if settled.outcome.result is Result.NOT_ATTEMPTED:
                 return
@@ -189,11 +189,6 @@ class Crew:
             half_done.discard(customer_id)
             if step.change.temporary and settled.outcome.result in _DONE:
                 half_done.add(customer_id)
-
-    def _left_half_done(self, step: Step, settled: Settled) -> Change | None:
-        if settled.outcome.result in (*_DONE, Result.NOT_ATTEMPTED) or settled.seen is None:
-            return None
-        return holds_temporary(step.temporaries, settled.seen.row)
 
     def _keep(self, settled: Settled) -> None:
         self._ledger.add(settled)

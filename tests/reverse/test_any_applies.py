@@ -274,7 +274,7 @@ def test_any_apply(tmp_path_factory: pytest.TempPathFactory) -> None:
         happened.update(one_apply(tmp_path_factory.mktemp("apply"), seed, end, workers))
 
     hold()
-    assert set(happened) >= {*Result, reasons.DELETED, reasons.PUT_BACK}, happened
+    assert set(happened) >= {*Result, reasons.DELETED}, happened
 
 
 def one_apply(folder: Path, seed: int, end: str, workers: int) -> Counter[str]:
@@ -306,10 +306,7 @@ def one_apply(folder: Path, seed: int, end: str, workers: int) -> Counter[str]:
             assert outcome.result is not Result.NOT_ATTEMPTED
             check_outcome(others.history, change, outcome, lost=end == "disk lost")
     outcomes = [*first.values(), *fleet.log.outcomes.values()]
-    put_back = [reasons.PUT_BACK for each in outcomes if reasons.PUT_BACK in (each.reason or "")]
-    return Counter(
-        [*(each.result for each in outcomes), *(each.reason or "" for each in outcomes), *put_back]
-    )
+    return Counter([*(each.result for each in outcomes), *(each.reason or "" for each in outcomes)])
 
 
 def _some_faults(source: random.Random) -> Iterator[Fault]:

@@ -307,6 +307,15 @@ def test_an_avatar_of_unknown_origin_counts_only_if_we_had_meant_to_send_it(
     assert fleet.writes() == []
 
 
+def test_an_avatar_that_is_still_the_one_of_before_was_not_changed_by_us(fleet: Fleet, somebody: str) -> None:
+    old = f"https://dubassets.com/customers/{somebody}/avatar_abcdefg"
+    fleet.sandbox.change(somebody, avatar=old)
+    fault(fleet.sandbox, "reset", "PATCH")
+    outcome = fleet.one(fleet.update(0, somebody, avatar="https://example.com/face.png"))
+    assert (outcome.result, outcome.attempts) == (Result.APPLIED, 2)
+    assert fleet.shown()[somebody]["avatar"] not in (None, old)
+
+
 # Creations
 
 
