@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -21,8 +21,10 @@ import orjson
 
 from dub_source.errors import SpoolError
 from dub_source.reverse.model import Outcome, Result
+from dub_source.reverse.push_tables import change_key
 from dub_source.spool import files
 
+_SUFFIX = ".jsonl"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -46,7 +48,7 @@ class Journal:
         Raises:
             SpoolError: if folder or file cannot be used.
         """
-        self._path = folder / f"{plan_id}.jsonl"
+        self._path = folder / f"{plan_id}{_SUFFIX}"
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self.outcomes: dict[int, Outcome] = {}
@@ -112,6 +114,40 @@ class Journal:
             outcome = _outcome(entry["outcome"])
             self.outcomes[outcome.number] = outcome
             self.sent.discard(outcome.number)
+
+
+def scrub_journals(folder: Path, ids: Collection[str], keys: Collection[str]) -> None:
+    """Take what Dub answered about some customers out of all journals.
+
+    Args:
+        folder: of the journals; need not exist.
+        ids: of the customers.
+        keys: of the changes that concern them.
+
+    Raises:
+        SpoolError: if that cannot be done; each journal is as it was, or scrubbed.
+    """
+    with _plainly(), suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path.suffix != _SUFFIX:
+                path.unlink()  # of a scrub that was killed
+                continue
+            entries = _entries(files.read(path))
+            lines = [orjson.dumps(_scrubbed(each, path.stem, ids, keys)) + b"\n" for each in entries]
+            temporary = path.with_suffix(".new")
+            files.write(temporary, b"".join(lines))
+            files.put_in_place(temporary, path)
+
+
+def _scrubbed(
+    entry: dict[str, Any], plan_id: str, ids: Collection[str], keys: Collection[str]
+) -> dict[str, Any]:
+    outcome = entry.get("outcome")
+    if not isinstance(outcome, dict):
+        return entry
+    if outcome.get("customer_id") in ids or change_key(plan_id, outcome["number"]) in keys:
+        return {"outcome": {**outcome, "answered": {}}}
+    return entry
 
 
 def _entries(written: bytes) -> Iterator[dict[str, Any]]:

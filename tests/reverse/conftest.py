@@ -1,5 +1,6 @@
 """Worlds for tests of whole plans and applies."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,15 @@ import pytest
 from dub_source.sandbox import Dataset
 from tests.conftest import StartSandbox
 from tests.reverse.world import PushWorld
-from tests.sync.conftest import make_world
+from tests.sync.conftest import MakeWorld, make_world
+from tests.sync.world import World
 
-__all__ = ["make_push_world", "make_world", "push_world"]  # a world that nothing has been loaded from, too
+__all__ = [
+    "loaded",
+    "make_push_world",
+    "make_world",
+    "push_world",
+]  # a world that nothing has been loaded from, too
 
 MakePushWorld = Callable[..., PushWorld]
 
@@ -35,3 +42,14 @@ def make_push_world(start_sandbox: StartSandbox, tmp_path: Path) -> MakePushWorl
 def push_world(make_push_world: MakePushWorld) -> PushWorld:
     """A workspace of 120 customers that is loaded."""
     return make_push_world()
+
+
+@pytest.fixture
+def loaded(make_world: MakeWorld, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world of 40 customers that is loaded. They are always the same, so one load does for all tests."""
+    world, once = make_world(40), tmp_path_factory.getbasetemp() / "loaded_once.duckdb"
+    if not once.exists():
+        world.load()
+        shutil.copy(world.file, once)
+    shutil.copy(once, world.file)
+    return world

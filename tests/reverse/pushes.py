@@ -69,21 +69,22 @@ def send(client: DubClient, changes: Sequence[Change], *, expanded: bool = True)
     """Send changes, one after the other."""
     sent = Sent()
     for change in changes:
-        customer_id, answered = change.customer_id or "", {}
+        customer_id, answered, customer = change.customer_id or "", {}, None
         if change.op is Op.DELETE:
             client.delete(customer_id)
+        elif change.op is Op.CREATE:
+            customer = client.create(wire_body(change.asked))
         else:
-            customer = (
-                client.create(wire_body(change.asked))
-                if change.op is Op.CREATE
-                else client.update(customer_id, wire_body(change.asked), include_expanded_fields=expanded)
-            )
-            sent.pages.append(Page([customer], datetime.now(UTC)))
+            body = wire_body(change.asked)
+            customer = client.update(customer_id, body, include_expanded_fields=expanded)
+        now = datetime.now(UTC)
+        at = now + timedelta(seconds=client.limiter.server_offset_s or 0.0)
+        if customer is None:
+            sent.gone[customer_id] = at
+        else:
+            sent.pages.append(Page([customer], now))
             row = from_wire(customer)
             customer_id, answered = customer["id"], {name: row[name] for name in change.asked}
-        at = datetime.now(UTC) + timedelta(seconds=client.limiter.server_offset_s or 0.0)
-        if change.op is Op.DELETE:
-            sent.gone[customer_id] = at
         sent.outcomes.append(
             Outcome(
                 change.number,

@@ -1,6 +1,5 @@
 """What the destination keeps of plans: all of it, once, and nothing of the source's own memory changes."""
 
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,17 +17,6 @@ from tests.sync.world import World, counts
 
 _MOMENT = datetime(2026, 11, 2, 3, 4, 5, 678901, tzinfo=UTC)
 AWKWARD = "Zoë 'O\"Neil\\ %_\n\t🦆 NULL"
-
-
-@pytest.fixture
-def loaded(make_world: MakeWorld, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A world of 40 customers that is loaded. They are always the same, so one load does for all tests."""
-    world, once = make_world(40), tmp_path_factory.getbasetemp() / "loaded_once.duckdb"
-    if not once.exists():
-        world.load()
-        shutil.copy(world.file, once)
-    shutil.copy(once, world.file)
-    return world
 
 
 def some_changes() -> list[Change]:

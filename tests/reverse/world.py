@@ -1,7 +1,11 @@
 """A workspace and a warehouse, in which people decide what is to be in Dub."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,6 +15,7 @@ from dub_source.destinations import Target
 from dub_source.reverse.sync_file import Sync
 from tests.sync.world import World
 
+COMMAND = Path(sys.executable).parent / "dub-source"
 _DECLARED = {each.name for each in fields(Sync)}
 
 
@@ -66,3 +71,29 @@ class PushWorld(World):
         return self.query(
             "SELECT state, version_hash FROM dub._dlt_pipeline_state ORDER BY version DESC LIMIT 1"
         )
+
+
+def start(
+    world: PushWorld, *arguments: str | Path, working: Path | None = None, **settings: str
+) -> subprocess.Popen[str]:
+    """The program, as another process and perhaps on another machine."""
+    return subprocess.Popen(
+        [COMMAND, *arguments, "--database", world.file, "--pipelines-dir", working or world.working],
+        cwd=world.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "SOURCES__DUB__API_KEY": world.sandbox.key(),
+            "SOURCES__DUB__BASE_URL": world.sandbox.url,
+            **settings,
+        },
+    )
+
+
+def command(world: PushWorld, *arguments: str | Path, **options: Any) -> tuple[int, str, str]:
+    """The same to its end: exit code, standard output and standard error."""
+    with start(world, *arguments, **options) as process:
+        said, told = process.communicate(timeout=120)
+    return process.returncode, said, told

@@ -1,0 +1,291 @@
+"""Removing what the warehouse and this machine keep of persons who were deleted in Dub.
+
+An erasure is a plan of deletes (``sync_mode`` erase). Before it is applied, ``erasures`` gets a row for each
+customer, and keeps it: a hash of the id, which plan, when, and how many rows of which table held something.
+As long as ``erased_at`` is null there, somebody has said yes and it is not done: whichever erasure comes next
+goes on with it, after a kill too, and on another machine.
+
+The history goes last. It has every value that a customer ever had, so until then somebody who repeats the
+request finds the same customers.
+"""
+
+import hashlib
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dlt
+import orjson
+import pyarrow as pa
+
+from dub_source.destinations import Opened
+from dub_source.destinations.duckdb_rewrite import rewrite
+from dub_source.destinations.sql_rows import Place, SqlRows
+from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
+from dub_source.extraction import spool_folder
+from dub_source.reverse.drafts import Draft, plan_id
+from dub_source.reverse.figures import counts, requests
+from dub_source.reverse.journal import scrub_journals
+from dub_source.reverse.model import Change, Op, Outcome, Plan, Result
+from dub_source.reverse.persons import Person
+from dub_source.reverse.push_tables import change_key
+from dub_source.reverse.store import PushStore
+
+MODE = "erase"
+ERASURES = pa.schema(
+    [
+        pa.field("erasure_key", pa.string(), nullable=False),
+        ("customer_sha256", pa.string()),
+        ("plan_id", pa.string()),
+        ("begun_at", pa.timestamp("us", tz="UTC")),
+        ("erased_at", pa.timestamp("us", tz="UTC")),
+        ("removed", pa.string()),
+    ]
+)
+GONE = (Result.APPLIED, Result.ALREADY_APPLIED)
+"""How a delete has ended if the customer does not exist any more."""
+
+_UNMADE = "The person whom it would have created was erased."
+_CLEARED = {"push_changes": ("external_id", "asked", "before"), "push_log": ("asked", "answered")}
+
+
+def erase_plan(persons: Sequence[Person], *, table: str, nobodies: int) -> tuple[Plan, list[Change]]:
+    """The plan that deletes persons, made and stored without any of their values.
+
+    Those who are deleted already are in it, too: Dub is asked whether that is so, and whoever goes on after a
+    kill knows of them. The same persons give the same plan.
+
+    Args:
+        persons: each once.
+        table: of customers.
+        nobodies: how many names were nobody's.
+
+    Returns:
+        The plan, to be completed with ``created_at`` and ``baseline``, and its changes.
+    """
+    ids = sorted(each.customer_id for each in persons)
+    changes = [Change(number, Op.DELETE, customer_id) for number, customer_id in enumerate(ids)]
+    made = Plan(
+        plan_id=plan_id(MODE, MODE, table, drafts=[Draft(each) for each in changes]),
+        sync=MODE,
+        sync_mode=MODE,
+        table=table,
+        created_at=datetime.min.replace(tzinfo=UTC),
+        changes=len(changes),
+        counts=counts(changes),
+        desired=0,
+        unchanged=0,
+        unmatched=nobodies,
+        baseline="",
+        requests=requests(changes),
+    )
+    return made, changes
+
+
+def customer_hash(customer_id: str) -> str:
+    """By what ``erasures`` knows a customer: the SHA-256 of the id, in hexadecimal digits."""
+    return hashlib.sha256(customer_id.encode()).hexdigest()
+
+
+class Erasing:
+    """Removes persons from one warehouse and from this machine. Repeating any of it does no harm."""
+
+    def __init__(
+        self,
+        pipeline: dlt.Pipeline,
+        opened: Opened,
+        store: PushStore,
+        journals: Path,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            pipeline: of the warehouse.
+            opened: its target.
+            store: plans and customers there.
+            journals: the folder of journals of applies.
+            clock: the time, UTC.
+        """
+        self._pipeline = pipeline
+        self._opened = opened
+        self._store = store
+        self._journals = journals
+        self._clock = clock
+        self._rows = SqlRows(pipeline)
+
+    # What was begun
+
+    def pending(self) -> list[str]:
+        """Plans of erasures that were begun and are not done."""
+        tables = SqlTables(self._pipeline, {"erasures": "erasures"}, called="What is stored of erasures")
+        if not tables.columns["erasures"]:
+            return []
+        found = tables.read(
+            pa.schema([("plan_id", pa.string())]),
+            "SELECT DISTINCT {plan_id} FROM {ERASURES} WHERE {erased_at} IS NULL ORDER BY {plan_id}",
+        )
+        return [each for rows in found for each in rows["plan_id"].to_pylist()]
+
+    def begin(self, plan: str, ids: Iterable[str]) -> None:
+        """Note that these customers are to be erased. Call it before anything is sent."""
+        if plan in self.pending():
+            return
+        now = self._clock()
+        rows = [
+            {
+                "erasure_key": f"{plan}:{customer_hash(each)}:{now.isoformat()}",
+                "customer_sha256": customer_hash(each),
+                "plan_id": plan,
+                "begun_at": now,
+            }
+            for each in ids
+        ]
+        self._store.save_rows("erasures", "erasure_key", pa.Table.from_pylist(rows, schema=ERASURES))
+
+    def finish(self, plan: str, outcomes: Mapping[str, Result | None]) -> None:
+        """Note what is done. Call it after everything else.
+
+        Args:
+            plan: which.
+            outcomes: of its customers. One who was left alone for good is not to be erased any more, one who
+                is still waiting is.
+        """
+        keys = self._keys(plan)
+        gone = [keys[each] for each, result in outcomes.items() if result in GONE and each in keys]
+        waits = (Result.NOT_ATTEMPTED, None)
+        left = [
+            keys[each]
+            for each, result in outcomes.items()
+            if result not in GONE and result not in waits and each in keys
+        ]
+        for place in self._places("erasures"):
+            self._rows.update(place, {"erased_at": self._clock()}, "erasure_key", gone)
+            self._rows.delete(place, "erasure_key", left)
+
+    def _keys(self, plan: str) -> "_Keys":
+        """The keys of the rows of ``erasures`` that are not done, by customer."""
+        tables = SqlTables(self._pipeline, {"erasures": "erasures"}, called="What is stored of erasures")
+        schema = pa.schema([("erasure_key", pa.string()), ("customer_sha256", pa.string())])
+        found = _Keys()
+        for rows in tables.read(
+            schema,
+            "SELECT {erasure_key}, {customer_sha256} FROM {ERASURES} "
+            "WHERE {plan_id} = %s AND {erased_at} IS NULL",
+            plan,
+        ):
+            found.by_hash |= dict(
+                zip(*(rows[name].to_pylist() for name in rows.column_names[::-1]), strict=True)
+            )
+        return found
+
+    # Removing
+
+    def remove(self, plan: str, ids: Sequence[str], unmade: Mapping[str, Collection[int]]) -> Counter[str]:
+        """Remove the values of customers who do not exist any more.
+
+        Args:
+            plan: that has deleted them.
+            ids: of these customers.
+            unmade: creations of them that made nobody: by plan, the numbers of the changes.
+
+        Returns:
+            How many rows of which table held something.
+        """
+        self._give_up(unmade)
+        keys = self._change_keys(ids)
+        keys |= {change_key(each, number): "" for each, numbers in unmade.items() for number in numbers}
+        removed = self._note(plan, ids, keys)
+        scrub_journals(self._journals, set(ids), keys)
+        # Rows that a killed sweep has read; the next one reads them again.
+        shutil.rmtree(spool_folder(self._pipeline), ignore_errors=True)
+        for table, columns in _CLEARED.items():
+            for place in self._places(table):
+                self._rows.update(place, dict.fromkeys(columns), "change_key", list(keys))
+        places = self._places(*self._customer_tables())
+        for place in sorted(places, key=lambda each: (not each.staging, each.table.endswith("_history"))):
+            self._rows.delete(place, "id", ids)
+        return removed
+
+    def rewrite(self) -> bool:
+        """Take the bytes of what was deleted out of the database; whether that can be done here."""
+        if self._opened.file is None:
+            return False
+        rewrite(self._opened.file)
+        return True
+
+    def _give_up(self, unmade: Mapping[str, Collection[int]]) -> None:
+        """Nobody is created any more by plans that still would have: without values there is nobody."""
+        for plan, numbers in unmade.items():
+            done = self._store.outcomes(plan)
+            waiting = [
+                Outcome(number, Result.REJECTED, reason=_UNMADE)
+                for number in numbers
+                if number not in done or done[number].result is Result.NOT_ATTEMPTED
+            ]
+            if waiting:
+                self._store.save_outcomes(plan, waiting)
+
+    def _change_keys(self, ids: Sequence[str]) -> dict[str, str]:
+        """All changes that concern these customers, in any plan, with the customer."""
+        parts = {"changes": "push_changes", "log": "push_log"}
+        tables = SqlTables(self._pipeline, parts, called="What is stored of plans")
+        schema = pa.schema([("change_key", pa.string()), ("customer_id", pa.string())])
+        found: dict[str, str] = {}
+        for part in parts:
+            for some in chunks(ids) if tables.columns[part] else ():
+                for rows in tables.read(
+                    schema,
+                    f"SELECT {{change_key}}, {{customer_id}} FROM {{{part.upper()}}} "
+                    f"WHERE {{customer_id}} IN ({placeholders(some)})",
+                    *some,
+                ):
+                    found |= dict(zip(*(rows[name].to_pylist() for name in schema.names), strict=True))
+        return found
+
+    def _note(self, plan: str, ids: Sequence[str], keys: Mapping[str, str]) -> Counter[str]:
+        """Count what is about to be removed, and note it, unless that was done before a kill."""
+        held: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for place in self._places(*self._customer_tables(), *_CLEARED):
+            by_change = place.table in _CLEARED
+            column = "change_key" if by_change else "id"
+            counted = self._rows.count(place, column, list(keys) if by_change else ids)
+            for value, number in counted.items():
+                held[keys[value] if by_change else value][place.table] += number
+        by_text: defaultdict[str, list[str]] = defaultdict(list)
+        noted = self._keys(plan)
+        for customer_id in ids:
+            if customer_id in noted:
+                text = orjson.dumps(dict(held[customer_id]), option=orjson.OPT_SORT_KEYS).decode()
+                by_text[text].append(noted[customer_id])
+        for place in self._places("erasures"):
+            for text, their_keys in by_text.items():
+                self._rows.update(place, {"removed": text}, "erasure_key", their_keys, where_null="removed")
+        return sum(held.values(), Counter())
+
+    def _customer_tables(self) -> list[str]:
+        """All tables of customers and their histories: also those of a filter, or under another name."""
+        schema = self._pipeline.schemas.get("dub")
+        tables: Mapping[str, Any] = schema.tables if schema is not None else {}
+        found = [name for name, table in tables.items() if {"id", "row_hash"} <= table["columns"].keys()]
+        return sorted({*found, self._store.table, f"{self._store.table}_history"})
+
+    def _places(self, *tables: str) -> list[Place]:
+        return self._rows.places(tables)
+
+
+class _Keys:
+    """Keys of rows of ``erasures``, by the customer's id."""
+
+    def __init__(self) -> None:
+        self.by_hash: dict[str, str] = {}
+
+    def __contains__(self, customer_id: str) -> bool:
+        return customer_hash(customer_id) in self.by_hash
+
+    def __getitem__(self, customer_id: str) -> str:
+        return self.by_hash[customer_hash(customer_id)]

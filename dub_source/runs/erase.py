@@ -1,0 +1,249 @@
+"""``erase``: persons deleted in Dub, and then their values wherever this tool has put them."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dub_source.destinations import Target
+from dub_source.destinations.duckdb_rewrite import check_room
+from dub_source.errors import DubError
+from dub_source.reverse.apply import ApplyObserver
+from dub_source.reverse.erasing import GONE, Erasing, erase_plan
+from dub_source.reverse.model import Plan, Result
+from dub_source.reverse.persons import Found, Named, Persons
+from dub_source.runs.apply_result import ApplyResult
+from dub_source.runs.course import Course
+from dub_source.runs.plan import PlanResult, stored_plan
+from dub_source.runs.pushing import Pushing, checked_options, pushing, utc_now
+
+_KEPT_BY_DATABASE = (
+    "The rows are deleted in the destination; what its database keeps of deleted rows for itself (dead rows, "
+    "snapshots, time travel, backups) has to be cleared there."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EraseResult:
+    """Who was found, and what became of them. Holds no values, and of people only Dub's ids.
+
+    Attributes:
+        target: where.
+        plan: the plan of the deletes; None if nobody was found.
+        living: persons who are not deleted yet, as far as the warehouse knows.
+        deleted_before: persons whom it knows to be deleted.
+        formerly: ids of those among them who were found only by a value that they had once: it may be
+            somebody else's by now.
+        nobodies: how many of the names are nobody's.
+        applies: what the deletes came to: those of earlier erasures that were not done, then these.
+        erased: ids of the persons whose values are gone.
+        left: ids of those who stay as they were, with the outcome of their delete; None if it waits.
+        removed: how many rows of which table held something of those who are erased.
+        rewritten: whether the bytes of deleted rows were taken out of the database file.
+        waiting: plans of erasures that were begun and are not done; the next one goes on with them.
+        notes: what else there is to say.
+    """
+
+    target: Target
+    plan: PlanResult | None
+    living: int
+    deleted_before: int
+    formerly: tuple[str, ...]
+    nobodies: int
+    applies: tuple[ApplyResult, ...] = ()
+    erased: tuple[str, ...] = ()
+    left: Mapping[str, Result | None] = field(default_factory=dict)
+    removed: Mapping[str, int] = field(default_factory=dict)
+    rewritten: bool = False
+    waiting: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def stopped_by(self) -> DubError | None:
+        """What ended the deletes before all of them were attempted; None if nothing did."""
+        return next((each.stopped_by for each in self.applies if each.stopped_by is not None), None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left of anybody who was found."""
+        found = self.living + self.deleted_before
+        return not (self.left or self.waiting) and (not found or bool(self.applies))
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "plan": None if self.plan is None else self.plan.as_json(),
+            "living": self.living,
+            "deleted_before": self.deleted_before,
+            "formerly": list(self.formerly),
+            "nobodies": self.nobodies,
+            "applies": [each.as_json() for each in self.applies],
+            "erased": list(self.erased),
+            "left": {each: None if result is None else result.value for each, result in self.left.items()},
+            "removed": dict(self.removed),
+            "rewritten": self.rewritten,
+            "waiting": list(self.waiting),
+            "notes": list(self.notes),
+            "complete": self.complete,
+            "stopped_by": None if self.stopped_by is None else str(self.stopped_by),
+            "destination": self.target.destination,
+            "location": self.target.location,
+            "dataset": self.target.dataset,
+        }
+
+
+def erase(
+    target: Target,
+    *,
+    ids: Sequence[str] = (),
+    external_ids: Sequence[str] = (),
+    emails: Sequence[str] = (),
+    apply: bool = False,
+    pipelines_dir: Path | None = None,
+    observer: ApplyObserver | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    **options: Any,
+) -> EraseResult:
+    """Find persons, and with ``apply`` delete them in Dub and remove what was ever loaded of them.
+
+    Removed are their rows and versions in all tables of customers of the dataset, their values in stored
+    plans and outcomes, and what is on this machine: read rows, journals, packages. A database file is written
+    anew, for deleted rows would stay in its free blocks. ``erasures`` keeps that it was done, without values.
+    Whoever could not be deleted in Dub keeps everything, because the next load would bring it back.
+
+    Killed or stopped, it goes on where it was when it is run again, whoever is named then. It does not reach
+    copies made by others, backups, or a load from another machine that has read before and lands after: run
+    it again after that.
+
+    Args:
+        target: where the customers are.
+        ids: Dub's ids.
+        external_ids: exactly as they are; of now or formerly.
+        emails: in any case of letters; of now or formerly.
+        apply: do it. Without it, the plan is stored and shown.
+        pipelines_dir: the folder of dlt's working files; None takes dlt's default.
+        observer: is told how the deletes get on.
+        clock: the time, UTC.
+        options: as of :func:`~dub_source.runs.plan.plan`.
+
+    Raises:
+        InvalidArgument: if nobody is named, or by an empty text.
+        OtherWorkspace: if the key leads to another workspace.
+        DestinationError: if something could not be removed; the same again goes on.
+        DubError: for everything else that a person can do something about.
+    """
+    named = Named(tuple(ids), tuple(external_ids), tuple(emails))
+    with pushing(target, pipelines_dir, checked_options(options)) as place:
+        erasure = _Erasure(place, target, named, observer, clock)
+        return erasure.carried_out() if apply else erasure.shown()
+
+
+class _Erasure:
+    """One request, in a place that is ours."""
+
+    def __init__(
+        self,
+        place: Pushing,
+        target: Target,
+        named: Named,
+        observer: ApplyObserver | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._place = place
+        self._target = target
+        self._named = named
+        self._observer = observer
+        self._clock = clock
+        self._erasing = Erasing(place.pipeline, place.opened, place.store, place.journals, clock=clock)
+        self._persons = Persons(place.pipeline, place.store.table, place.form.privacy)
+        self._removed: Counter[str] = Counter()
+
+    def shown(self) -> EraseResult:
+        """What would be done."""
+        result = self._found()[0]
+        return replace(result, waiting=tuple(self._erasing.pending()))
+
+    def carried_out(self) -> EraseResult:
+        """All of it, and first what was begun earlier."""
+        file = self._place.opened.file
+        if file is not None:
+            check_room(file)  # Before anybody is deleted, not after it.
+        with self._place.opened.writable() if file is not None else nullcontext():
+            outcomes: dict[str, dict[str, Result | None]] = {}
+            applies = []
+            for plan_id in self._erasing.pending():
+                plan = self._place.store.plan(plan_id)
+                if plan is not None:
+                    applies.append(self._applied(plan, outcomes))
+            result, found = self._found()
+            if result.plan is not None and result.plan.plan.plan_id not in outcomes:
+                plan = result.plan.plan
+                self._erasing.begin(plan.plan_id, [each.customer_id for each in found.persons])
+                applies.append(self._applied(plan, outcomes))
+            self._remove_unmade(outcomes)
+            rewritten = bool(outcomes or self._removed) and self._erasing.rewrite()
+            for plan_id, results in outcomes.items():
+                self._erasing.finish(plan_id, results)
+        ends = {each: how for results in outcomes.values() for each, how in results.items()}
+        return replace(
+            result,
+            applies=tuple(applies),
+            erased=tuple(sorted(each for each, how in ends.items() if how in GONE)),
+            left={each: how for each, how in sorted(ends.items()) if how not in GONE},
+            removed=dict(sorted(self._removed.items())),
+            rewritten=rewritten,
+            waiting=tuple(self._erasing.pending()),
+            notes=() if file is not None else (_KEPT_BY_DATABASE,),
+        )
+
+    def _found(self) -> tuple[EraseResult, Found]:
+        place = self._place
+        rate = place.asked_dub()
+        with place.client() as client:
+            found = self._persons.find(client, self._named)
+        plan = None
+        if found.persons:
+            made, changes = erase_plan(found.persons, table=place.store.table, nobodies=found.nobodies)
+            made = replace(made, created_at=self._clock(), baseline=place.form.baseline)
+            plan = stored_plan(place, made, changes, target=self._target, rate=rate)
+        deleted = sum(each.deleted for each in found.persons)
+        result = EraseResult(
+            target=self._target,
+            plan=plan,
+            living=len(found.persons) - deleted,
+            deleted_before=deleted,
+            formerly=tuple(each.customer_id for each in found.persons if each.formerly),
+            nobodies=found.nobodies,
+        )
+        return result, found
+
+    def _applied(self, plan: Plan, outcomes: dict[str, dict[str, Result | None]]) -> ApplyResult:
+        """Delete in Dub, then remove what there is of those who are gone."""
+        # It was said yes to the persons, in whichever form their rows are.
+        plan = replace(plan, baseline=self._place.form.baseline)
+        applied = Course(self._place, plan, self._target).run(observer=self._observer)
+        store = self._place.store
+        ends = store.outcomes(plan.plan_id)
+        results = {
+            each.customer_id: ends[each.number].result if each.number in ends else None
+            for each in store.changes(plan.plan_id)
+            if each.customer_id is not None
+        }
+        outcomes[plan.plan_id] = results
+        gone = [each for each, result in results.items() if result in GONE]
+        values = self._persons.values_of(gone)
+        unmade = self._persons.unmade(values["external_id"], values["email"])
+        self._removed += self._erasing.remove(plan.plan_id, gone, unmade)
+        return applied
+
+    def _remove_unmade(self, outcomes: Mapping[str, Mapping[str, Result | None]]) -> None:
+        """Persons in plans alone: named by what a creation asked for, which made nobody."""
+        if any(result not in GONE for results in outcomes.values() for result in results.values()):
+            return  # Somebody of these names is still there.
+        emails = {each.lower() for each in self._named.emails}
+        unmade = self._persons.unmade(set(self._named.external_ids), emails)
+        if unmade:
+            self._removed += self._erasing.remove("", [], unmade)
