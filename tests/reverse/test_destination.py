@@ -286,7 +286,8 @@ def test_ended_half_way_dlt_hands_the_file_over_again(
         process.send_signal(how)
     time.sleep(0.2)
     assert process.returncode not in (0, None)
-    assert 20 <= writes() < 80
+    # After SIGTERM, dlt lets the file that it has handed over come to its end.
+    assert 20 <= writes() < (80 if how is signal.SIGKILL else 81)
     # An avatar shows nobody whether it was sent: each was, once.
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
     assert writes() == 80
