@@ -200,8 +200,9 @@ def checked_table_name(name: object, *, filtered: bool) -> str:
         or NamingConvention().normalize_tables_path(name) != name
     ):
         raise SettingsError(
-            f"The table_name must be a name that dlt leaves as it is: up to {_LONGEST_TABLE} lower-case letters, digits and "
-            "underscores, not beginning with a digit or _dlt, not ending with an underscore."
+            f"The table_name must be a name that dlt leaves as it is: up to {_LONGEST_TABLE} lower-case "
+            "letters, digits and underscores, not beginning with a digit or _dlt, not ending with an "
+            "underscore."
         )
     if name == SYNC_RUNS or name.endswith(("_history", "_validity")):
         raise SettingsError(
