@@ -6,8 +6,9 @@ A run that is killed blocks nobody: the locks belong to connections, and end wit
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from dub_source.errors import AlreadyRunning
 
@@ -26,6 +27,9 @@ _SETTINGS = {
     "idle_session_timeout": 0,
 }
 
+_writing: "WeakSet[dlt.Pipeline]" = WeakSet()
+"""The pipelines of this process that write alone just now."""
+
 
 @contextmanager
 def writing_alone(
@@ -38,8 +42,11 @@ def writing_alone(
     """Be the only one that writes into the dataset; wait until others have done so.
 
     Two loads at once would empty and fill one staging dataset in turns, and each would merge rows of the
-    other one, or none. Known to DuckDB, whose file is kept from other processes, and to Postgres; elsewhere,
-    nobody is kept out.
+    other one, or none. Whoever looks which versions the history has, and adds those that it lacks, must not
+    have somebody else add them in between. Known to DuckDB, whose file is kept from other processes, and to
+    Postgres; elsewhere, nobody is kept out.
+
+    Within itself, for the same pipeline, it does nothing.
 
     Args:
         pipeline: into the dataset.
@@ -50,10 +57,14 @@ def writing_alone(
     Raises:
         AlreadyRunning: if others write for longer.
     """
+    if pipeline in _writing:
+        yield
+        return
     kind = _kind(pipeline)
-    if kind == "postgres":
-        deadline = clock() + longest_s
-        with _connection(pipeline) as client:
+    with ExitStack() as stack:
+        if kind == "postgres":
+            client = stack.enter_context(_connection(pipeline))
+            deadline = clock() + longest_s
             while not _try_lock(client, "load", pipeline.dataset_name):
                 if clock() > deadline:
                     raise AlreadyRunning(
@@ -61,11 +72,11 @@ def writing_alone(
                         "minutes: wait until it has ended, then run the same again."
                     )
                 sleep(_BETWEEN_S)
-            yield
-    elif kind == "duckdb":
-        with pipeline.sql_client():
-            yield
-    else:
+        elif kind == "duckdb":
+            file: Any = pipeline.sql_client()
+            stack.enter_context(file)
+        _writing.add(pipeline)
+        stack.callback(_writing.discard, pipeline)
         yield
 
 

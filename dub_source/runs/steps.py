@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import dlt
@@ -35,18 +35,23 @@ def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome) -> None:
     table = str(source.resources[CUSTOMERS].table_name)
     pipeline.sync_destination()
     try:
-        pipeline.extract(source)
-        # Arrow keeps the memory of its batches, some 30 MB; DuckDB needs it now.
-        pa.default_memory_pool().release_unused()
-        _load(pipeline, source)
+        with ExitStack() as alone:
+            outcome.when_read = lambda: alone.enter_context(writing_alone(pipeline))
+            pipeline.extract(source)
+            # Arrow keeps the memory of its batches, some 30 MB; DuckDB needs it now.
+            pa.default_memory_pool().release_unused()
+            _load(pipeline, source)
+            shutil.rmtree(spool_folder(pipeline), ignore_errors=True)
+            _make_view(pipeline, table)
     except BaseException as error:
         with suppress(Exception):
             _note_failure(pipeline, outcome.report, cause(error))
         raise
-    shutil.rmtree(spool_folder(pipeline), ignore_errors=True)
+
+
+def _make_view(pipeline: dlt.Pipeline, table: str) -> None:
     try:
-        with writing_alone(pipeline):
-            create_validity_view(pipeline, table)
+        create_validity_view(pipeline, table)
     except Exception as error:  # noqa: BLE001 - everything is loaded; a view is not worth a failure
         _logger.warning(
             "The view %s_validity could not be made (%s): if something else has its name, rename that.",

@@ -26,7 +26,7 @@ def change(world: PushWorld, number: int) -> int:
     ids = world.sandbox.ids()
     for customer_id in ids[number : number + 60]:
         world.sandbox.change(customer_id, name=f"Renamed {number}", email="same@example.test")
-    for customer_id in ids[200:203]:
+    for customer_id in ids[-3:]:
         world.sandbox.delete(customer_id)
     world.sandbox.insert(name=f"New {number}")
     return 3

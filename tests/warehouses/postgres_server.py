@@ -130,7 +130,8 @@ def _nobody(folder: Path) -> tuple[dict[str, Any], Path]:
     libraries = installed.parents[1] / f"{_PACKAGE}.libs"
     if libraries.exists():
         shutil.copytree(libraries, folder / libraries.name)
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": folder}, programs
 
 
