@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from dub_source import destinations
+from dub_source.destinations import open_destination, postgres
 from dub_source.failures import ExitCode
 from dub_source.sandbox.model import Customer
 from tests.reverse.conftest import MakePushWorld
 from tests.reverse.world import PushWorld, command
-from tests.sync.world import counts
+from tests.sync.conftest import MakeWorld
+from tests.sync.world import World, counts
 
 pytestmark = [pytest.mark.only("postgres"), pytest.mark.timeout(300)]
 
@@ -35,15 +36,39 @@ def test_the_character_nul_becomes_one_that_says_so(push_world: PushWorld) -> No
     assert counts(world.load()) == (0, 0, 0)
 
 
+def without_adbc(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def formats() -> Any:
+        return (
+            open_destination(world.warehouse.target).destination.capabilities().supported_loader_file_formats
+        )
+
+    assert formats() == ["parquet", "insert_values"]
+    monkeypatch.setattr(postgres, "find_spec", lambda _: None)
+    assert formats() == ["insert_values"]
+
+
+@pytest.mark.parametrize("adbc", (True, False))
+def test_a_workspace_that_is_empty_at_first(
+    adbc: bool, make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(0)
+    if not adbc:
+        without_adbc(world, monkeypatch)
+    for _ in range(2):
+        assert counts(world.load()) == (0, 0, 0)
+        assert world.sizes() == (0, 0)
+    world.sandbox.insert(name="First")
+    assert counts(world.load()) == (1, 0, 0)
+    world.assert_as_in_dub()
+
+
 @pytest.mark.parametrize("adbc", (True, False))
 def test_numbers_moments_and_texts_at_their_limits(
     adbc: bool, push_world: PushWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = push_world
     if not adbc:
-        monkeypatch.setattr(destinations, "find_spec", lambda _: None)
-    destination = destinations.open_destination(world.target).destination
-    assert ("parquet" in destination.capabilities().supported_loader_file_formats) == adbc
+        without_adbc(world, monkeypatch)
     extremes: list[dict[str, Any]] = [
         {"sale_amount": 2**60, "sales": 2**53, "created_ms": 32_503_680_000_000},
         {"sale_amount": -(2**60), "sales": 0, "created_ms": -30_000_000_000_000},
