@@ -529,51 +529,6 @@ def test_demo_shows_that_all_arrived_and_what_a_plain_walk_loses(tmp_path: Path)
     assert "Revenue by country" in result.stdout
 
 
-def test_the_script_does_what_the_command_does(sandbox: Sandbox, tmp_path: Path) -> None:
-    script = Path(__file__).parent.parent / "pipelines" / "load_customers.py"
-    good = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert good.returncode == 0, good.stderr
-    with duckdb.connect(str(tmp_path / "dub_customers.duckdb"), read_only=True) as connection:
-        assert connection.execute("SELECT count(*) FROM dub.customers").fetchall() == [(120,)]
-
-
-def test_the_script_says_when_not_everybody_could_be_read(
-    sandbox: Sandbox, start_sandbox: StartSandbox, tmp_path: Path
-) -> None:
-    script = Path(__file__).parent.parent / "pipelines" / "load_customers.py"
-    run = subprocess.run(
-        [sys.executable, script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, ADDRESS: start_sandbox(generate(120, unreadable=2)).url},
-    )
-    assert run.returncode == 3
-    assert "complete except 2" in run.stderr
-
-
-@pytest.mark.parametrize(
-    "key, code, words",
-    (("dub_unknownkey", 4, "does not know this API key"), ("", 2, "There is no Dub API key")),
-)
-def test_the_script_says_one_sentence_too(
-    sandbox: Sandbox, tmp_path: Path, key: str, code: int, words: str
-) -> None:
-    script = Path(__file__).parent.parent / "pipelines" / "load_customers.py"
-    bad = subprocess.run(
-        [sys.executable, script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, KEY: key},
-    )
-    assert bad.returncode == code
-    assert bad.stderr.count("\n") == 1
-    assert words in bad.stderr
-
-
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(sandbox: Sandbox, tmp_path: Path) -> None:
     lines = program("load", cwd=tmp_path)
     assert lines.stderr.splitlines() == [

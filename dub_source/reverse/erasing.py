@@ -172,6 +172,8 @@ class Erasing:
         tables = SqlTables(self._pipeline, {"erasures": "erasures"}, called="What is stored of erasures")
         schema = pa.schema([("erasure_key", pa.string()), ("customer_sha256", pa.string())])
         found = _Keys()
+        if not tables.columns["erasures"]:
+            return found
         for rows in tables.read(
             schema,
             "SELECT {erasure_key}, {customer_sha256} FROM {ERASURES} "

@@ -1,7 +1,7 @@
 """Who is meant by ids, external ids and email addresses, in the warehouse and in Dub."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
@@ -10,8 +10,9 @@ import pyarrow as pa
 from dub_source.by_id import ById
 from dub_source.client import DubClient, external
 from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
-from dub_source.errors import CustomerNotFound, InvalidArgument
+from dub_source.errors import CustomerNotFound
 from dub_source.privacy import Privacy
+from dub_source.reverse.named import Named
 
 if TYPE_CHECKING:
     import dlt
@@ -19,31 +20,6 @@ if TYPE_CHECKING:
 _PAGE = 100
 _TEXT = pa.string()
 _NAMING = ("external_id", "email")
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """By what somebody names persons.
-
-    Attributes:
-        ids: Dub's ids.
-        external_ids: exactly as they are.
-        emails: whatever the case of their letters.
-    """
-
-    ids: tuple[str, ...] = field(default=(), repr=False)
-    external_ids: tuple[str, ...] = field(default=(), repr=False)
-    emails: tuple[str, ...] = field(default=(), repr=False)
-
-    def __post_init__(self) -> None:
-        """Raise InvalidArgument for nothing at all, an empty one, and an external id among the ids."""
-        given = (*self.ids, *self.external_ids, *self.emails)
-        if not given:
-            raise InvalidArgument("Nobody is named: give ids, external ids or email addresses.")
-        if any(not each.strip() for each in given):
-            raise InvalidArgument("An id, external id or email address that is named is empty: leave it out.")
-        if any(each.startswith("ext_") for each in self.ids):
-            raise InvalidArgument("An id that is named begins with ext_: give the rest of it as external id.")
 
 
 @dataclass(frozen=True, slots=True)

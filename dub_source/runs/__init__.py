@@ -1,8 +1,9 @@
-"""What the command line does, as plain functions: load, check, plan, apply, revert."""
+"""What the command line does, as plain functions: load, check, plan, apply, revert, erase."""
 
 from dub_source.runs.apply import apply
 from dub_source.runs.apply_result import ApplyResult, Trouble
 from dub_source.runs.check import Finding, check
+from dub_source.runs.erase import EraseResult, erase
 from dub_source.runs.load import load
 from dub_source.runs.plan import PlanResult, plan
 from dub_source.runs.result import LoadResult, Outcome
@@ -11,6 +12,7 @@ from dub_source.runs.steps import run_source
 
 __all__ = [
     "ApplyResult",
+    "EraseResult",
     "Finding",
     "LoadResult",
     "Outcome",
@@ -18,6 +20,7 @@ __all__ = [
     "Trouble",
     "apply",
     "check",
+    "erase",
     "load",
     "plan",
     "revert",

@@ -10,16 +10,18 @@ from typing import Any
 
 from dub_source.destinations import Target
 from dub_source.destinations.duckdb_rewrite import check_room
-from dub_source.errors import DubError
+from dub_source.errors import DubError, TooManyDeletes
 from dub_source.reverse.apply import ApplyObserver
 from dub_source.reverse.erasing import GONE, Erasing, erase_plan
 from dub_source.reverse.model import Plan, Result
-from dub_source.reverse.persons import Found, Named, Persons
+from dub_source.reverse.named import Named
+from dub_source.reverse.persons import Found, Persons
 from dub_source.runs.apply_result import ApplyResult
 from dub_source.runs.course import Course
 from dub_source.runs.plan import PlanResult, stored_plan
 from dub_source.runs.pushing import Pushing, checked_options, pushing, utc_now
 
+_MAX_PERSONS = 100
 _KEPT_BY_DATABASE = (
     "The rows are deleted in the destination; what its database keeps of deleted rows for itself (dead rows, "
     "snapshots, time travel, backups) has to be cleared there."
@@ -35,8 +37,8 @@ class EraseResult:
         plan: the plan of the deletes; None if nobody was found.
         living: persons who are not deleted yet, as far as the warehouse knows.
         deleted_before: persons whom it knows to be deleted.
-        formerly: ids of those among them who were found only by a value that they had once: it may be
-            somebody else's by now.
+        formerly: ids of customers who were found only by a value that they had once, and that may be
+            somebody else's by now. Without ``include_former`` they are not among the others.
         nobodies: how many of the names are nobody's.
         applies: what the deletes came to: those of earlier erasures that were not done, then these.
         erased: ids of the persons whose values are gone.
@@ -102,6 +104,8 @@ def erase(
     external_ids: Sequence[str] = (),
     emails: Sequence[str] = (),
     apply: bool = False,
+    include_former: bool = False,
+    max_persons: int | None = None,
     pipelines_dir: Path | None = None,
     observer: ApplyObserver | None = None,
     clock: Callable[[], datetime] = utc_now,
@@ -124,6 +128,9 @@ def erase(
         external_ids: exactly as they are; of now or formerly.
         emails: in any case of letters; of now or formerly.
         apply: do it. Without it, the plan is stored and shown.
+        include_former: also erase customers who had one of these values only formerly, according to the
+            history. It may be somebody else's by now: look at them first.
+        max_persons: how many customers may be erased at once (100); an address can be that of many.
         pipelines_dir: the folder of dlt's working files; None takes dlt's default.
         observer: is told how the deletes get on.
         clock: the time, UTC.
@@ -131,14 +138,45 @@ def erase(
 
     Raises:
         InvalidArgument: if nobody is named, or by an empty text.
+        TooManyDeletes: if more persons are found than may be erased at once.
         OtherWorkspace: if the key leads to another workspace.
         DestinationError: if something could not be removed; the same again goes on.
         DubError: for everything else that a person can do something about.
     """
     named = Named(tuple(ids), tuple(external_ids), tuple(emails))
     with pushing(target, pipelines_dir, checked_options(options)) as place:
-        erasure = _Erasure(place, target, named, observer, clock)
+        erasure = _Erasure(
+            place,
+            target,
+            named,
+            _Bounds(include_former, _MAX_PERSONS if max_persons is None else max_persons),
+            observer,
+            clock,
+        )
         return erasure.carried_out() if apply else erasure.shown()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Whom a request may reach."""
+
+    include_former: bool
+    max_persons: int
+
+    def within(self, found: Found) -> Found:
+        """Those who may be erased.
+
+        Raises:
+            TooManyDeletes: if they are too many.
+        """
+        persons = tuple(each for each in found.persons if self.include_former or not each.formerly)
+        if len(persons) > self.max_persons:
+            raise TooManyDeletes(
+                f"{len(persons):,} customers are called by these names, and at most {self.max_persons:,} may "
+                "be erased at once, so none of them was: if all of them are meant, run the same again with "
+                f"--max-persons {len(persons)}."
+            )
+        return replace(found, persons=persons)
 
 
 class _Erasure:
@@ -149,10 +187,12 @@ class _Erasure:
         place: Pushing,
         target: Target,
         named: Named,
+        bounds: _Bounds,
         observer: ApplyObserver | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._place = place
+        self._bounds = bounds
         self._target = target
         self._named = named
         self._observer = observer
@@ -203,7 +243,8 @@ class _Erasure:
         place = self._place
         rate = place.asked_dub()
         with place.client() as client:
-            found = self._persons.find(client, self._named)
+            all_found = self._persons.find(client, self._named)
+        found = self._bounds.within(all_found)
         plan = None
         if found.persons:
             made, changes = erase_plan(found.persons, table=place.store.table, nobodies=found.nobodies)
@@ -215,7 +256,7 @@ class _Erasure:
             plan=plan,
             living=len(found.persons) - deleted,
             deleted_before=deleted,
-            formerly=tuple(each.customer_id for each in found.persons if each.formerly),
+            formerly=tuple(each.customer_id for each in all_found.persons if each.formerly),
             nobodies=found.nobodies,
         )
         return result, found
