@@ -178,10 +178,7 @@ def _resources(extraction: Extraction, table: str, strategy: str, *, history: bo
 
 
 def _checked_privacy(exclude: list[str] | None, hashed: list[str] | None, key: str | None) -> Privacy:
-    for name, value in (("exclude_columns", exclude), ("hash_columns", hashed)):
-        if isinstance(value, str):  # a set of it would be its letters
-            raise SettingsError(f'The setting {name} must be a list of columns, such as ["email", "name"].')
-    privacy = Privacy(frozenset(exclude or ()), frozenset(hashed or ()), key)
+    privacy = Privacy.configured(exclude, hashed, key)
     for name in sorted(privacy.unknown):
         _logger.warning("No column is called %s so far: check exclude_columns and hash_columns.", name)
     return privacy

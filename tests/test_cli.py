@@ -284,6 +284,17 @@ def test_the_sandbox_refuses_durations_that_are_none(option: str, value: str) ->
     assert "no durations" in result.stderr
 
 
+@pytest.mark.parametrize("setting", ("exclude_columns", "hash_columns"))
+@pytest.mark.parametrize("value", ('[["email"]]', "[{}]", '[["email"], "name"]'))
+def test_lists_in_lists_are_no_columns(
+    setting: str, value: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"SOURCES__DUB__{setting.upper()}", value)
+    result = run("load")
+    assert result.exit_code == 2
+    assert f"{setting} holds something that is no column" in sentence(result)
+
+
 def test_settings_of_the_wrong_type(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__DUB__PAGE_SIZE", "many")
     result = run("load")

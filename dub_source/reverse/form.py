@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from dlt.common.configuration import with_config
 from dlt.common.typing import TSecretStrValue
@@ -86,10 +85,4 @@ def configured_form(
     Raises:
         SettingsError: for what the source would refuse, too.
     """
-    privacy = Privacy(_listed(exclude_columns), _listed(hash_columns), hash_key)
-    return Form(include_expanded_fields, privacy)
-
-
-def _listed(names: Any) -> Any:
-    # A text stays one: Privacy refuses it with its sentence.
-    return names if isinstance(names, str) else frozenset(names or ())
+    return Form(include_expanded_fields, Privacy.configured(exclude_columns, hash_columns, hash_key))
