@@ -13,6 +13,7 @@ from dub_source.by_id import ById
 from dub_source.changes import Diff
 from dub_source.client import DubClient
 from dub_source.errors import AnchorsLost, OtherWorkspace, SpoolError, TooManyVanished, WalkIncomplete
+from dub_source.incremental import Frontier
 from dub_source.schedule import Decision, decide
 from dub_source.settings import Settings
 from dub_source.spool import Spool
@@ -183,8 +184,11 @@ class Run:
         )
 
     def _read(self, reading: Reading) -> None:
-        if self.report.decision.kind == "incremental" and not self._place.mirror.living(1):
-            # With nobody to recognise the workspace by, everybody is read.
+        frontier = self._place.state.frontier or Frontier()
+        known = self._place.mirror.living(1) and (frontier.anchors or frontier.above)
+        if self.report.decision.kind == "incremental" and not known:
+            # With nobody to recognise the workspace by, everybody is read. A walk that has nobody to go on
+            # from would take any customers for new ones; an apply may have created the known ones.
             self.report.decision = Decision("full", "nobody is known yet")
         if self.report.decision.kind == "incremental":
             try:

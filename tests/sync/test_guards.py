@@ -141,3 +141,17 @@ def test_a_table_of_few_customers_may_lose_all_of_them(world: World) -> None:
     assert world.load(external_id=row["externalId"]).rows == 1
     world.sandbox.delete(customer_id)
     assert world.load(external_id=row["externalId"]).rows == 1
+
+
+@pytest.mark.parametrize("mode", ("incremental", "auto"))
+def test_another_workspace_is_noticed_where_no_walk_has_met_anybody_yet(
+    mode: str, make_world: MakeWorld
+) -> None:
+    """An empty workspace has been swept, and an apply has created the first customer since."""
+    world, other = make_world(0), make_world(generate(30))
+    world.load()
+    first = world.sandbox.insert(name="First", email="first@example.test").id
+    world.execute(f"INSERT INTO dub.customers (id, observed_at) VALUES ('{first}', now())")
+    assert_stopped(world, OtherWorkspace, mode, api_key=other.sandbox.key(), base_url=other.sandbox.url)
+    assert world.load(mode).report.decision.kind == "full"
+    world.assert_as_in_dub()
