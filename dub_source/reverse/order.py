@@ -13,6 +13,7 @@ Dub's database compares without case (recorded; production's way is not known), 
 import hashlib
 import heapq
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -74,6 +75,12 @@ def in_order(drafts: Sequence[Draft], *, plan_id: str, allow_swaps: bool) -> lis
 def as_compared(value: str) -> str:
     """Values that are equal to Dub's database have equal forms; only of ASCII, where that is sure to stay."""
     return value.lower().rstrip(" ") if value.isascii() else value
+
+
+def alike(value: str) -> str:
+    """Values that Dub's database may find equal have equal forms: it ignores accents, too (recorded)."""
+    letters = unicodedata.normalize("NFKD", value)
+    return "".join(each for each in letters if not unicodedata.combining(each)).casefold().rstrip(" ")
 
 
 class _Links:
