@@ -215,9 +215,10 @@ class _Course:
                 return self._unsettled(error, reasons.no_look(error, sent=True))
             raise _Again(error) from None
         except RequestError as error:
-            self._attempts += 1
             if error.kind is Kind.FATAL:
+                # No attempt: a key that is refused changes nothing, and what is found later was not ours.
                 return self._unsettled(error, reasons.no_look(error, sent=self._sent))
+            self._attempts += 1
             return self._refused(error)
         self._attempts += 1
         return self._settled(judge_answer(self._change, seen), seen)
