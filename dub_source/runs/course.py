@@ -61,7 +61,7 @@ class Course:
         place, plan_id = self._place, self._plan.plan_id
         done = self._store.outcomes(plan_id)
         with Journal(place.journals, plan_id) as journal, place.client() as client:
-            begun = bool(done or journal.outcomes or journal.sent)
+            begun = bool(journal.outcomes or journal.sent) or any(map(_may_be_in_effect, done.values()))
             if not begun and self._changes:
                 check()
                 self._check_form()
@@ -156,3 +156,8 @@ class Course:
             answers=pages,
             gone=gone,
         )
+
+
+def _may_be_in_effect(outcome: Outcome) -> bool:
+    """Whether more is known of a change than that an apply has ended before it."""
+    return outcome.result is not Result.NOT_ATTEMPTED or outcome.attempts > 0

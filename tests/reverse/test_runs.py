@@ -11,6 +11,7 @@ from dub_source import runs
 from dub_source.destinations import Target
 from dub_source.errors import (
     DubError,
+    Forbidden,
     InvalidArgument,
     NothingDesired,
     OtherWorkspace,
@@ -342,6 +343,26 @@ def test_plans_are_found_by_their_first_characters_and_grow_old(push_world: Push
     world.load(table_name="others")
     with pytest.raises(SettingsError, match="made for the table customers"):
         world.apply(made, table_name="others")
+
+
+def test_a_plan_of_which_nothing_was_sent_grows_old_all_the_same(push_world: PushWorld) -> None:
+    world = push_world
+    one, two, *_ = world.sandbox.ids()
+    world.wish({one: {"name": "Changed"}, two: {"name": "Changed"}})
+    made = world.plan()
+    later = datetime.now(UTC) + timedelta(days=40)
+    world.sandbox.inject(Fault("status", "PATCH", status=403, code="forbidden", times=100))
+    stopped = world.apply(made)
+    assert (of(stopped), type(stopped.stopped_by)) == ({"not_attempted": 2}, Forbidden)
+    world.sandbox.clear_faults()
+    with pytest.raises(StalePlan, match="960"):
+        world.apply(made, clock=lambda: later)
+    assert [world.shown(each)["name"] == "Changed" for each in (one, two)] == [False, False]
+    # Once it is begun, it is brought to its end.
+    world.sandbox.inject(Fault("status", "PATCH", status=403, code="forbidden", skip=1, times=100))
+    assert of(world.apply(made)) == {"applied": 1, "not_attempted": 1}
+    world.sandbox.clear_faults()
+    assert of(world.apply(made, clock=lambda: later)) == {"applied": 2}
 
 
 def test_a_plan_is_taken_back(push_world: PushWorld) -> None:
