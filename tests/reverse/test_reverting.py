@@ -101,6 +101,9 @@ def test_what_the_plan_did_not_do_is_left_alone(result: Result) -> None:
     reverted = revert(changes, [outcome(each, result) for each in changes], delete_created=True)
     assert not reverted.changes
     assert [note for note in reverted.notes if "deleted" in note] == []
+    # On a fresh machine, what a killed apply has done is found to be so already.
+    said = [note for note in reverted.notes if "in effect before they were sent: 3. They stay" in note]
+    assert bool(said) is (result is Result.ALREADY_APPLIED)
 
 
 def test_it_says_what_stays() -> None:
