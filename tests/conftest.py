@@ -10,11 +10,16 @@ import pytest
 
 from dub_source.sandbox import Dataset, Sandbox, load_seed
 from dub_source.sandbox.generate import generate
+from tests.warehouses import Make, Warehouse
+from tests.warehouses.duckdb_file import DuckDBWarehouse
+from tests.warehouses.postgres import PostgresWarehouse
+from tests.warehouses.postgres_server import PostgresServer, postgres_server
 
 _ROOT = Path(__file__).parent.parent
 RECORDINGS = Path(os.environ.get("DUB_SOURCE_RECORDINGS") or _ROOT.parent / "shared" / "dub-api").resolve()
 
 StartSandbox = Callable[..., Sandbox]
+KIND = "--warehouse"
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +48,43 @@ def start_sandbox() -> Iterator[StartSandbox]:
         yield start
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A Postgres server for this process."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def make_warehouse(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _private_dlt: None
+) -> Iterator[Make]:
+    """Make warehouses of the kind that the option ``--warehouse`` names: ``make_warehouse(folder)``."""
+    made: list[Warehouse] = []
+    with ExitStack() as stack:
+
+        def in_postgres(_folder: Path) -> Warehouse:
+            # The first one is called as everybody calls it.
+            name = f"postgres_{len(made) + 1}" if made else "postgres"
+            warehouse = PostgresWarehouse(request.getfixturevalue("postgres"), name)
+            stack.callback(warehouse.remove)
+            for variable, value in warehouse.environment.items():
+                monkeypatch.setenv(variable, value)
+            return warehouse
+
+        def in_duckdb(folder: Path) -> Warehouse:
+            return DuckDBWarehouse(folder / f"rows{len(made) + 1 if made else ''}.duckdb")
+
+        kinds: dict[str, Make] = {"duckdb": in_duckdb, "postgres": in_postgres}
+        of_this_kind = kinds[request.config.getoption(KIND)]
+
+        def make(folder: Path) -> Warehouse:
+            made.append(of_this_kind(folder))
+            return made[-1]
+
+        yield make
+
+
 @pytest.fixture(autouse=True)
 def _private_dlt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads this machine's dlt folders, keys or settings."""
@@ -51,6 +93,31 @@ def _private_dlt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt-data"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which kind of warehouse tests load into."""
+    parser.addoption(
+        KIND,
+        choices=("duckdb", "postgres"),
+        default="duckdb",
+        help="the warehouse that tests load into; with another one than duckdb, no other tests run",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that are not about the kind of warehouse that was chosen."""
+    kind = config.getoption(KIND)
+    chosen = [item for item in items if _is_about(item, kind)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+def _is_about(item: pytest.Item, kind: str) -> bool:
+    only = item.get_closest_marker("only")
+    if only is not None and kind not in only.args:
+        return False
+    return kind == "duckdb" or "make_warehouse" in getattr(item, "fixturenames", ())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

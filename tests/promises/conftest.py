@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.sync.conftest import make_world
+
+__all__ = ["make_world"]
+
 HAPPENED = "happened"
 """Under this name a test records what happened in it, as text."""
 

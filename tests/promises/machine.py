@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from dub_source import runs
-from dub_source.destinations import Target
 from dub_source.errors import BadRequest, OtherWorkspace, TooManyVanished, WalkIncomplete
 from dub_source.failures import cause
 from dub_source.sandbox import Fault, Sandbox
@@ -21,6 +20,7 @@ from dub_source.sync import Report
 from tests.promises.lives import Life, Row, Window
 from tests.promises.warehouse import Contents, check_history, contents, fields
 from tests.promises.world import World
+from tests.warehouses import Warehouse
 
 SEEDS = st.integers(0, 2**32 - 1)
 EVERYBODY = 100_000
@@ -43,7 +43,7 @@ class AnyRuns(RuleBasedStateMachine):
         self._stack = ExitStack()
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="promises-")))
         self._working = folder / "working"
-        self._target = Target(database=folder / "rows.duckdb")
+        self._warehouse = type(self).make_warehouse(folder)
         self._stored = Contents()
         """What the destination holds, as it was found after the last run."""
         self._sweep_began: int | None = None
@@ -65,6 +65,11 @@ class AnyRuns(RuleBasedStateMachine):
                 self._in_the_end()
         finally:
             self._stack.close()
+
+    @staticmethod
+    def make_warehouse(folder: Path) -> Warehouse:
+        """To be said by a subclass."""
+        raise NotImplementedError
 
     # What may happen
 
@@ -170,7 +175,7 @@ class AnyRuns(RuleBasedStateMachine):
         given = {"api_key": self._sandbox.key(), "base_url": self._sandbox.url} | options
         noted = len(self._stored.runs)
         try:
-            result = runs.load(self._target, pipelines_dir=self._working, **given)
+            result = runs.load(self._warehouse.target, pipelines_dir=self._working, **given)
         except Exception as error:
             if not isinstance(cause(error), allowed):
                 raise
@@ -188,7 +193,7 @@ class AnyRuns(RuleBasedStateMachine):
         return result.report
 
     def _look(self) -> None:
-        self._stored = contents(self._target.database)
+        self._stored = contents(self._warehouse)
 
     # What must hold
 

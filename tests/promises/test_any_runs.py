@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.promises.conftest import HAPPENED
 from tests.promises.machine import AnyRuns
 from tests.promises.world import World
+from tests.warehouses import Make, Warehouse
 
 _FRESH = "DUB_SOURCE_FRESH_EXAMPLES"
 """Set it to see other examples in each run; without it they are always the same."""
@@ -55,12 +57,21 @@ USUAL = (
 
 
 def hold_promises(
-    record_property: Callable[[str, object], None], *, examples: int, steps: int, wanted: tuple[str, ...]
+    make: Make,
+    record_property: Callable[[str, object], None],
+    *,
+    examples: int,
+    steps: int,
+    wanted: tuple[str, ...],
 ) -> None:
     """Drive so many workspaces through so many steps each; everything wanted must have happened."""
 
     class Runs(AnyRuns):
         did: ClassVar[Counter[str]] = Counter()
+
+        @staticmethod
+        def make_warehouse(folder: Path) -> Warehouse:
+            return make(folder)
 
     try:
         run_state_machine_as_test(
@@ -84,11 +95,15 @@ def hold_promises(
 
 
 @pytest.mark.timeout(600)  # half a minute, where nothing else runs
-def test_promises_hold_in_any_runs(record_property: Callable[[str, object], None]) -> None:
-    hold_promises(record_property, examples=3, steps=7, wanted=USUAL)
+def test_promises_hold_in_any_runs(
+    make_warehouse: Make, record_property: Callable[[str, object], None]
+) -> None:
+    hold_promises(make_warehouse, record_property, examples=3, steps=7, wanted=USUAL)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_500)
-def test_promises_hold_in_many_more_runs(record_property: Callable[[str, object], None]) -> None:
-    hold_promises(record_property, examples=12, steps=15, wanted=WANTED)
+def test_promises_hold_in_many_more_runs(
+    make_warehouse: Make, record_property: Callable[[str, object], None]
+) -> None:
+    hold_promises(make_warehouse, record_property, examples=12, steps=15, wanted=WANTED)

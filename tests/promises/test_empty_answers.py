@@ -1,19 +1,14 @@
 """Nobody at all is a hard stop, however few are known."""
 
-from pathlib import Path
-
 import pytest
 
 from dub_source.errors import TooManyVanished
 from dub_source.failures import cause
-from tests.conftest import StartSandbox
-from tests.sync.world import World
+from tests.sync.conftest import MakeWorld
 
 
-def test_a_workspace_that_is_emptied_while_it_is_read_needs_a_look(
-    start_sandbox: StartSandbox, tmp_path: Path
-) -> None:
-    world = World(start_sandbox(5), tmp_path)
+def test_a_workspace_that_is_emptied_while_it_is_read_needs_a_look(make_world: MakeWorld) -> None:
+    world = make_world(5)
     world.load()
     before = world.dump()
 

@@ -1,19 +1,17 @@
 """A load step that fails: what it was about to write is not written with the row about the failure."""
 
-from pathlib import Path
 from typing import Any
 
 import dlt
 import pytest
 
-from tests.conftest import StartSandbox
-from tests.sync.world import World
+from tests.sync.conftest import MakeWorld
 
 
 def test_what_a_failed_load_has_prepared_is_not_loaded_with_its_row(
-    start_sandbox: StartSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(start_sandbox(40), tmp_path)
+    world = make_world(40)
     world.load()
     before = world.dump()
     world.sandbox.change(world.sandbox.ids()[3], name="Renamed", email="renamed@example.com")

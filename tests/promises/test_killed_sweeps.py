@@ -1,11 +1,9 @@
 """What a sweep that was killed leaves for those after it, beside its rows."""
 
-from pathlib import Path
-
 import pytest
 
 from dub_source.errors import DubError
-from tests.conftest import StartSandbox
+from tests.sync.conftest import MakeWorld
 from tests.sync.world import World
 
 
@@ -17,10 +15,8 @@ def killed_when_all_was_read(world: World) -> None:
         world.load(act=fail)
 
 
-def test_an_incremental_run_after_a_resumed_sweep_is_as_cheap_as_ever(
-    start_sandbox: StartSandbox, tmp_path: Path
-) -> None:
-    world = World(start_sandbox(600), tmp_path)
+def test_an_incremental_run_after_a_resumed_sweep_is_as_cheap_as_ever(make_world: MakeWorld) -> None:
+    world = make_world(600)
     killed_when_all_was_read(world)
     assert world.load().report.resumed
     world.sandbox.forget_requests()
@@ -29,8 +25,8 @@ def test_an_incremental_run_after_a_resumed_sweep_is_as_cheap_as_ever(
     assert len(world.sandbox.requests) <= 4
 
 
-def test_whom_the_killed_part_has_met_is_not_asked_for(start_sandbox: StartSandbox, tmp_path: Path) -> None:
-    world = World(start_sandbox(300), tmp_path)
+def test_whom_the_killed_part_has_met_is_not_asked_for(make_world: MakeWorld) -> None:
+    world = make_world(300)
     world.load()
     gone = world.sandbox.ids()[7]
     world.sandbox.delete(gone)

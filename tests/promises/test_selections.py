@@ -1,13 +1,10 @@
 """A table of some customers: whoever is not met by its runs may just not match, so nobody is marked there."""
 
-from pathlib import Path
-
-from tests.conftest import StartSandbox
-from tests.sync.world import World
+from tests.sync.conftest import MakeWorld
 
 
-def test_a_selection_has_no_deletes_and_no_guards(start_sandbox: StartSandbox, tmp_path: Path) -> None:
-    world = World(start_sandbox(120), tmp_path)
+def test_a_selection_has_no_deletes_and_no_guards(make_world: MakeWorld) -> None:
+    world = make_world(120)
     world.load(country="US")
     before = world.table("customers_filtered")
     assert len(before) > 12

@@ -4,12 +4,10 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from tests.promises.lives import Row
+from tests.warehouses import DATASET, Warehouse
 
 SYSTEM_COLUMNS = ("row_hash", "name_generated", "observed_at", "deleted_at")
 _OF_VERSIONS = ("version_key", "change", "changed_fields")
@@ -28,25 +26,18 @@ class Contents:
         return {each: row for each, row in self.customers.items() if row["deleted_at"] is None}
 
 
-def contents(path: Path) -> Contents:
-    """What is in a DuckDB file that runs load into; nothing if there is none yet."""
-    if not path.exists():
+def contents(warehouse: Warehouse) -> Contents:
+    """What is in a warehouse that runs load into; nothing if there is nothing yet."""
+    if not warehouse.tables():
         return Contents()
-    with duckdb.connect(str(path), read_only=True) as connection:
-        rows, versions, ran = (
-            _rows(connection, table) for table in ("customers", "customers_history", "sync_runs")
-        )
+    rows, versions, ran = (
+        warehouse.rows(f"{DATASET}.{table}") for table in ("customers", "customers_history", "sync_runs")
+    )
     assert len({row["id"] for row in rows}) == len(rows), "a customer is there twice"
     history: dict[str, list[Row]] = defaultdict(list)
     for version in sorted(versions, key=lambda each: each["observed_at"]):
         history[version["id"]].append(version)
     return Contents({row["id"]: row for row in rows}, dict(history), ran)
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[Row]:
-    cursor = connection.execute(f"SELECT * FROM dub.{table}")
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
 def fields(row: Row) -> Row:

@@ -27,12 +27,9 @@ _ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def store_of(
-    world: World, *, database: Path | None = None, working: Path | None = None, table: str = "customers"
-) -> Iterator[PushStore]:
+def store_of(world: World, *, working: Path | None = None, table: str = "customers") -> Iterator[PushStore]:
     """What the world's warehouse keeps of plans."""
-    target = Target(database=database or world.file)
-    with warehouse(target, working or world.working) as (pipeline, opened):
+    with warehouse(world.warehouse.target, working or world.working) as (pipeline, opened):
         yield PushStore(pipeline, opened, table)
 
 
@@ -110,13 +107,12 @@ def push(
     changes: Sequence[Change],
     *,
     form: Form | None = None,
-    database: Path | None = None,
     working: Path | None = None,
 ) -> Sent:
     """Plan, send and store changes."""
     form = form or Form()
     settings = Settings(world.sandbox.key(), world.sandbox.url, max_rate_share=1.0)
-    with store_of(world, database=database, working=working) as store, DubClient(settings) as client:
+    with store_of(world, working=working) as store, DubClient(settings) as client:
         store.save_plan(a_plan(changes), changes)
         sent = send(client, changes, expanded=form.expanded)
         keep(store, client, sent, world.folder, form)
@@ -130,6 +126,8 @@ def rename_elsewhere(world: World, asked: Mapping[str, Values], *, delete: Seque
             "key": world.sandbox.key(),
             "url": world.sandbox.url,
             "folder": str(world.folder),
+            "destination": world.warehouse.target.destination,
+            "database": str(world.warehouse.target.database),
             "asked": {customer_id: dict(values) for customer_id, values in asked.items()},
             "delete": list(delete),
         }
@@ -149,10 +147,19 @@ class _Elsewhere:
         return self._key
 
 
+class _Named:
+    """As much of a warehouse, too."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+
 def as_told(arguments: str) -> None:
     told = json.loads(arguments)
     sandbox: Any = _Elsewhere(told["key"], told["url"])
-    world = World(sandbox, Path(told["folder"]))
+    target = Target(told["destination"], database=Path(told["database"]))
+    there: Any = _Named(target)
+    world = World(sandbox, Path(told["folder"]), there)
     changes = [update(number, each, **asked) for number, (each, asked) in enumerate(told["asked"].items())]
     changes += [
         Change(number, Op.DELETE, each) for number, each in enumerate(told["delete"], start=len(changes))

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from dub_source import runs
-from dub_source.destinations import Target
 from dub_source.errors import (
     DubError,
     Forbidden,
@@ -29,6 +28,7 @@ from tests.conftest import StartSandbox
 from tests.reverse.conftest import MakePushWorld
 from tests.reverse.world import PushWorld, command
 from tests.sync.world import counts
+from tests.warehouses import Make
 
 NOTHING = (0, 0, 0)
 
@@ -236,6 +236,11 @@ def test_a_key_that_is_revoked_half_way_stops_everything(make_push_world: MakePu
     world.assert_as_in_dub()
 
 
+def all_but_customers(world: PushWorld) -> list[str]:
+    names = (name.removeprefix("dub.") for name in world.warehouse.tables() if name.startswith("dub."))
+    return [name for name in names if name != "customers"]
+
+
 def test_what_a_killed_load_of_outcomes_owes_to_the_customers_is_made_good(push_world: PushWorld) -> None:
     """dlt loads the tables of a package one after the other: the log may be there, and the customers not."""
     world = push_world
@@ -243,10 +248,10 @@ def test_what_a_killed_load_of_outcomes_owes_to_the_customers_is_made_good(push_
     world.wish({one: {"name": "Changed"}})
     made = world.plan()
     deletion = world.plan(query=f"SELECT '{two}' AS id", sync_mode="delete")
-    world.execute("CREATE TABLE crm.before AS SELECT * FROM dub.customers")
+    before = world.warehouse.keep()
     for each in (made, deletion):
         world.apply(each)
-    world.execute("DELETE FROM dub.customers", "INSERT INTO dub.customers SELECT * FROM crm.before")
+    world.warehouse.put_back(before, but=all_but_customers(world))
     assert world.customers()[one]["name"] != "Changed"
     for each in (made, deletion):
         world.apply(each)
@@ -265,10 +270,9 @@ def test_what_a_killed_load_of_outcomes_owes_to_the_customers_is_made_good(push_
     ids=("not expanded", "hashed"),
 )
 def test_rows_are_written_in_the_form_of_the_loads(
-    form: dict[str, Any], start_sandbox: StartSandbox, tmp_path: Path
+    form: dict[str, Any], make_push_world: MakePushWorld
 ) -> None:
-    world = PushWorld(start_sandbox(60), tmp_path)
-    world.load(**form)
+    world = make_push_world(60, form=form)
     ids = world.sandbox.ids()
     nameless = world.sandbox.insert(name=None, email=None).id
     world.load(**form)
@@ -286,8 +290,11 @@ def test_rows_are_written_in_the_form_of_the_loads(
 # What stops a run
 
 
-def test_what_cannot_be_planned_is_one_sentence_and_stores_nothing(push_world: PushWorld) -> None:
-    world = push_world
+def test_what_cannot_be_planned_is_one_sentence_and_stores_nothing(
+    push_world: PushWorld, make_warehouse: Make, tmp_path: Path
+) -> None:
+    world, none = push_world, tmp_path / "none"
+    none.mkdir()
     world.wish({world.sandbox.ids()[0]: {"name": "Changed"}})
     tomorrow = datetime.now(UTC) + timedelta(hours=25)
 
@@ -301,10 +308,10 @@ def test_what_cannot_be_planned_is_one_sentence_and_stores_nothing(push_world: P
     refused(SettingsError, "up to 63 lower-case letters", table_name="Others")
     refused(InvalidArgument, "no option tabel_name .did you mean table_name", tabel_name="customers")
     refused(NothingDesired, "no rows", query="SELECT id, name FROM crm.names WHERE false")
-    assert "push_plans" not in {name for (name,) in world.query("SELECT table_name FROM duckdb_tables()")}
+    assert "dub.push_plans" not in world.warehouse.tables()
     with pytest.raises(SettingsError, match="No customers have been loaded"):
-        runs.plan(Target(database=world.folder / "none.duckdb"), Sync(table="crm.names"), **world.here)
-    assert not (world.folder / "none.duckdb").exists()
+        runs.plan(make_warehouse(none).target, Sync(table="crm.names"), **world.here)
+    assert list(none.iterdir()) == []
 
 
 def test_another_workspace_is_found_out_before_anything_is_planned_or_sent(
@@ -369,8 +376,8 @@ def test_a_plan_is_taken_back(push_world: PushWorld) -> None:
     world = push_world
     one, two = world.sandbox.ids()[:2]
     before = world.sandbox.snapshot()
-    world.execute("CREATE SCHEMA crm")
-    world.execute(
+    world.warehouse.execute("CREATE SCHEMA crm")
+    world.warehouse.execute(
         "CREATE TABLE crm.all AS SELECT * FROM (VALUES "
         f"('{before[one]['externalId']}', 'Changed', NULL, NULL), "
         f"('{before[two]['externalId']}', NULL, NULL, 'delete'), "

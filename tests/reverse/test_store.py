@@ -52,7 +52,8 @@ def an_outcome(number: int, result: Result = Result.APPLIED, **values: Any) -> O
 
 def memory_of(world: World) -> list[tuple[Any, ...]]:
     """All that dlt has stored of the source's state."""
-    return world.query("SELECT * FROM dub._dlt_pipeline_state ORDER BY ALL")
+    rows = world.warehouse.rows("dub._dlt_pipeline_state")
+    return sorted((tuple(row.values()) for row in rows), key=repr)
 
 
 def test_a_plan_comes_back_as_it_was_saved(loaded: World) -> None:
@@ -89,7 +90,7 @@ def test_a_plan_that_was_stored_in_part_is_not_applied_and_can_be_completed(load
     changes = some_changes()
     with store_of(loaded) as store:
         store.save_plan(a_plan(changes), changes)
-    loaded.execute("DELETE FROM dub.push_changes WHERE number = 2")
+    loaded.warehouse.delete("dub.push_changes", "number = 2")
     with store_of(loaded) as store:
         with pytest.raises(DestinationError, match="stored in part only"):
             store.changes(PLAN_ID)
@@ -99,12 +100,12 @@ def test_a_plan_that_was_stored_in_part_is_not_applied_and_can_be_completed(load
 
 def test_what_could_not_be_stored_does_not_come_with_the_next_load(loaded: World) -> None:
     changes = some_changes()
-    loaded.execute("CREATE VIEW dub.push_log AS SELECT 1 AS change_key")
+    loaded.warehouse.execute("CREATE VIEW dub.push_log AS SELECT 1 AS change_key")
     with store_of(loaded) as store:
         store.save_plan(a_plan(changes), changes)
         with pytest.raises(Exception, match="load"):
             store.save_outcomes(PLAN_ID, [an_outcome(0, answered={"name": "Nobody Knows"})])
-        loaded.execute("DROP VIEW dub.push_log")
+        loaded.warehouse.execute("DROP VIEW dub.push_log")
         store.save_outcomes(PLAN_ID, [an_outcome(1)])
         assert list(store.outcomes(PLAN_ID)) == [1]
     assert counts(loaded.load()) == (0, 0, 0)
@@ -254,7 +255,7 @@ def test_only_runs_that_went_well_make_the_customers_new(loaded: World) -> None:
 
 def test_the_form_is_that_of_the_last_load(make_world: MakeWorld) -> None:
     world, key = make_world(10), "a secret of at least 16"
-    with store_of(world, database=world.folder / "new.duckdb") as store:
+    with store_of(world) as store:
         assert (store.last_load(), list(store.customers())) == (None, [])
         with pytest.raises(SettingsError, match="No customers have been loaded into the table customers"):
             store.check_form(Form())

@@ -1,9 +1,7 @@
 """What Dub has answered is in the warehouse at once: the next load finds nothing of ours that is new."""
 
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,17 +182,16 @@ def test_to_store_again_what_was_stored_in_part_makes_it_whole(written: str, loa
         create(2, "made", name="Made"),
         delete(3, gone),
     ]
-    older = world.folder / "older.duckdb"
     settings = Settings(world.sandbox.key(), world.sandbox.url)
     with DubClient(settings) as client:
         with store_of(world) as store:
             store.save_plan(a_plan(changes), changes)
             keep(store, client, send(client, [update(1, same, name="Once")]), world.folder)
-            shutil.copy(world.file, older)
+            older = world.warehouse.keep()
             sent = send(client, changes)
             keep(store, client, sent, world.folder)
         whole = contents(world)
-        half_written(world, older, written)
+        world.warehouse.put_back(older, but=[written])
         assert contents(world) != whole
         with store_of(world) as store:
             for _ in range(2):
@@ -203,18 +200,6 @@ def test_to_store_again_what_was_stored_in_part_makes_it_whole(written: str, loa
     assert counts(world.load()) == (0, 0, 0)
     assert contents(world) == whole
     world.assert_as_in_dub(gone=1)
-
-
-def half_written(world: World, older: Path, written: str) -> None:
-    """Put one of the tables of the newer file into the older one, which takes its place."""
-    newer = world.file.rename(world.file.with_suffix(".newer"))
-    shutil.copy(older, world.file)
-    world.execute(
-        f"ATTACH '{newer}' AS newer (READ_ONLY)",
-        f"CREATE TABLE IF NOT EXISTS dub.{written} AS FROM newer.dub.{written} LIMIT 0",
-        f"DELETE FROM dub.{written}",
-        f"INSERT INTO dub.{written} BY NAME SELECT * FROM newer.dub.{written}",
-    )
 
 
 def contents(world: World) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from dub_source import runs
 from dub_source.destinations import Target
 from dub_source.reverse.sync_file import Sync
@@ -24,7 +22,12 @@ class PushWorld(World):
 
     @property
     def target(self) -> Target:
-        return Target(database=self.file)
+        return self.warehouse.target
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """The target, as ``dub_customers`` is given it."""
+        return {"destination": self.target.destination, "database": self.target.database}
 
     @property
     def here(self) -> dict[str, Any]:
@@ -34,14 +37,11 @@ class PushWorld(World):
     def wish(self, rows: Mapping[str, Mapping[str, str | None]], *, key: str = "id") -> None:
         """Make the table ``crm.names``, anew: by key, what is to be."""
         columns = [key, *dict.fromkeys(column for row in rows.values() for column in row)]
-        with duckdb.connect(str(self.file)) as connection:
-            connection.execute("CREATE SCHEMA IF NOT EXISTS crm")
-            connection.execute(
-                f"CREATE OR REPLACE TABLE crm.names ({', '.join(f'{each} VARCHAR' for each in columns)})"
-            )
-            for name, row in rows.items():
-                values = [name, *(row.get(each) for each in columns[1:])]
-                connection.execute(f"INSERT INTO crm.names VALUES ({', '.join('?' * len(columns))})", values)
+        self.warehouse.put(
+            "crm.names",
+            columns,
+            [[name, *(row.get(each) for each in columns[1:])] for name, row in rows.items()],
+        )
 
     def plan(self, **options: Any) -> runs.PlanResult:
         """A plan, from the table ``crm.names`` unless the sync is told otherwise."""
@@ -78,7 +78,7 @@ def start(
 ) -> subprocess.Popen[str]:
     """The program, as another process and perhaps on another machine."""
     return subprocess.Popen(
-        [COMMAND, *arguments, "--database", world.file, "--pipelines-dir", working or world.working],
+        [COMMAND, *arguments, *world.warehouse.arguments, "--pipelines-dir", working or world.working],
         cwd=world.folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

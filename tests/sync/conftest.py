@@ -9,19 +9,20 @@ import pytest
 from dub_source.sandbox import Dataset
 from tests.conftest import StartSandbox
 from tests.sync.world import World
+from tests.warehouses import Make
 
 MakeWorld = Callable[..., World]
 
 
 @pytest.fixture
-def make_world(start_sandbox: StartSandbox, tmp_path: Path) -> MakeWorld:
+def make_world(start_sandbox: StartSandbox, make_warehouse: Make, tmp_path: Path) -> MakeWorld:
     """A world of a dataset, or of so many customers."""
     made: list[World] = []
 
     def make(dataset: Dataset | int = 120, **options: Any) -> World:
         folder = tmp_path / f"world-{len(made)}"
         folder.mkdir()
-        made.append(World(start_sandbox(dataset, **options), folder))
+        made.append(World(start_sandbox(dataset, **options), folder, make_warehouse(folder)))
         return made[-1]
 
     return make

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -71,17 +70,6 @@ def fates() -> dict[str, Fate]:
     }
 
 
-def half_written(world: World, older: Path, written: str) -> None:
-    """Put one of the tables of the newer file into the older one, which takes its place."""
-    newer = world.file.rename(world.file.with_suffix(".newer"))
-    shutil.copy(older, world.file)
-    world.execute(
-        f"ATTACH '{newer}' AS newer (READ_ONLY)",
-        f"DELETE FROM dub.{written}",
-        f"INSERT INTO dub.{written} BY NAME SELECT * FROM newer.dub.{written}",
-    )
-
-
 @pytest.mark.parametrize(
     "disk, then",
     (
@@ -97,12 +85,11 @@ def test_killed_between_the_tables(written: str, disk: str, then: str, world: Wo
         hand.fate.customer_id = customer_id
         hand.rename("A")
     world.load()
-    older, working = world.folder / "older", world.folder / "working.then"
-    shutil.copy(world.file, older)
+    older, working = world.warehouse.keep(), world.folder / "working.then"
     for hand in hands.values():
         hand.fate.before(hand)
     assert counts(world.load(act=lambda: shutil.copytree(world.working, working))) == (3, 4, 2)
-    half_written(world, older, written)
+    world.warehouse.put_back(older, but=[written])
     shutil.rmtree(world.working)
     if disk == "same":
         working.rename(world.working)
@@ -126,7 +113,8 @@ def test_a_first_load_of_which_only_the_history_was_written(world: World) -> Non
     world.load()
     gone = world.sandbox.ids()[3]
     world.sandbox.delete(gone)
-    world.execute("DELETE FROM dub.customers", "DELETE FROM dub._dlt_pipeline_state")
+    for table in ("dub.customers", "dub._dlt_pipeline_state"):
+        world.warehouse.delete(table)
     shutil.rmtree(world.working)
     result = world.load()
     assert result.report.deleted == 1
@@ -144,7 +132,7 @@ def test_a_debt_of_somebody_who_had_changed_back_is_paid(world: World) -> None:
     assert world.changes(customer_id) == [CREATED, RENAMED, RENAMED]
     # What a run leaves that was killed after the table of customers and before that of their history.
     last = "(SELECT max(observed_at) FROM dub.customers_history)"
-    world.execute(f"DELETE FROM dub.customers_history WHERE observed_at = {last}")
+    world.warehouse.delete("dub.customers_history", f"observed_at = {last}")
     assert world.changes(customer_id) == [CREATED, RENAMED]
     world.load()
     assert world.changes(customer_id) == [CREATED, RENAMED, RENAMED]

@@ -18,7 +18,14 @@ from tests.test_crashes import COMMAND, in_the_load_step
 def load_elsewhere(world: World, mode: str = "full") -> None:
     """Another process with another working folder."""
     subprocess.run(
-        [*COMMAND, "--database", world.file, "--pipelines-dir", world.folder / "elsewhere", "--mode", mode],
+        [
+            *COMMAND,
+            *world.warehouse.arguments,
+            "--pipelines-dir",
+            world.folder / "elsewhere",
+            "--mode",
+            mode,
+        ],
         cwd=world.folder,
         check=True,
         capture_output=True,
@@ -39,9 +46,10 @@ def test_a_row_that_somebody_has_seen_later_stays(world: World) -> None:
     def write() -> None:
         ahead = {newer: "1 hour", older: "-1 hour"}
         for customer_id, how in ahead.items():
-            world.execute(
-                f"UPDATE dub.customers SET name = 'As Written', observed_at = now() + INTERVAL '{how}' "
-                f"WHERE id = '{customer_id}'"
+            world.warehouse.update(
+                "dub.customers",
+                {"name": "'As Written'", "observed_at": f"now() + INTERVAL '{how}'"},
+                f"id = '{customer_id}'",
             )
 
     world.load(act=write)
@@ -88,8 +96,7 @@ def test_what_a_killed_load_has_prepared_is_void_after_loads_from_elsewhere(make
         world.sandbox.delete(customer_id)
     killed = [
         *COMMAND,
-        "--database",
-        str(world.file),
+        *world.warehouse.arguments,
         "--pipelines-dir",
         str(world.working),
         "--mode",

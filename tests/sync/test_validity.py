@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from dub_source.sandbox.model import Customer
-from tests.sync.world import Row, World, counts
+from tests.sync.world import World, counts
+from tests.warehouses import Row
 
 
 def ranges(world: World) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
-    for row in world.table("customers_validity", "id, valid_from"):
+    for row in world.table("customers_validity", "id", "valid_from"):
         found.setdefault(row["id"], []).append(row)
     return found
 

@@ -8,18 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from dub_source import runs
-from dub_source.destinations import Target
 from dub_source.sandbox import Sandbox
 from dub_source.sync import Report
-
-Row = dict[str, Any]
+from tests.warehouses import DATASET, Row, Warehouse
 
 SYSTEM = ("row_hash", "name_generated", "observed_at", "deleted_at")
 MOMENTS = ("created_at", "first_sale_at", "subscription_canceled_at")
-TABLES = "SELECT schema_name, table_name FROM duckdb_tables() ORDER BY ALL"
 
 
 class AtTheEnd:
@@ -39,19 +34,18 @@ class AtTheEnd:
 
 
 class World:
-    """A sandbox, a database file, and a folder for working files."""
+    """A sandbox, a warehouse, and a folder for working files."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+    def __init__(self, sandbox: Sandbox, folder: Path, warehouse: Warehouse) -> None:
         self.sandbox = sandbox
         self.folder = folder
-        self.file = folder / "rows.duckdb"
+        self.warehouse = warehouse
         self.working = folder / "working"
 
     def load(
         self, mode: str = "full", *, act: Callable[[], object] | None = None, **options: Any
     ) -> runs.LoadResult:
-        """A run; ``options`` are those of ``dub()``, ``pipelines_dir``, and ``database`` for another file."""
-        database = options.pop("database", self.file)
+        """A run; ``options`` are those of ``dub()`` and ``pipelines_dir``."""
         given: dict[str, Any] = {
             "pipelines_dir": self.working,
             "api_key": self.sandbox.key(),
@@ -59,41 +53,34 @@ class World:
             "mode": mode,
         }
         observer = AtTheEnd(act) if act else None
-        return runs.load(Target(database=database), observer=observer, **given | options)
+        return runs.load(self.warehouse.target, observer=observer, **given | options)
 
     # The warehouse
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.file), read_only=True) as connection:
-            return connection.execute(sql, parameters or None).fetchall()
+        return self.warehouse.query(sql, *parameters)
 
-    def execute(self, *statements: str) -> None:
-        with duckdb.connect(str(self.file)) as connection:
-            for statement in statements:
-                connection.execute(statement)
-
-    def table(self, name: str, order: str = "ALL") -> list[Row]:
-        with duckdb.connect(str(self.file), read_only=True) as connection:
-            cursor = connection.execute(f"SELECT * FROM dub.{name} ORDER BY {order}")
-            names = [column[0] for column in cursor.description or ()]
-            return [
-                {key: value for key, value in zip(names, row, strict=True) if not key.startswith("_dlt")}
-                for row in cursor.fetchall()
-            ]
+    def table(self, name: str, *order: str) -> list[Row]:
+        """A table of the dataset without dlt's columns, in the order of some columns, or in some order."""
+        rows = [
+            {key: value for key, value in row.items() if not key.startswith("_dlt")}
+            for row in self.warehouse.rows(f"{DATASET}.{name}")
+        ]
+        return sorted(rows, key=lambda row: [row[each] for each in order] or repr(row))
 
     def customers(self) -> dict[str, Row]:
         return {row["id"]: row for row in self.table("customers")}
 
     def history(self, customer_id: str | None = None) -> list[Row]:
         """Versions, each customer's in their order."""
-        found = self.table("customers_history", "id, observed_at")
+        found = self.table("customers_history", "id", "observed_at")
         return [row for row in found if customer_id in (None, row["id"])]
 
     def changes(self, customer_id: str) -> list[tuple[str, str | None]]:
         return [(row["change"], row["changed_fields"]) for row in self.history(customer_id)]
 
     def sync_runs(self) -> list[Row]:
-        return self.table("sync_runs", "started_at, ended_at")
+        return self.table("sync_runs", "started_at", "ended_at")
 
     def sizes(self) -> tuple[int, int]:
         """How many rows ``customers`` and ``customers_history`` have."""
@@ -102,14 +89,12 @@ class World:
         return customers, history
 
     def dump(self) -> dict[str, list[str]]:
-        """Everything in the database that is not about runs and loads, as texts that can be compared."""
-        with duckdb.connect(str(self.file), read_only=True) as connection:
-            names = [f"{schema}.{table}" for schema, table in connection.execute(TABLES).fetchall()]
-            return {
-                name: sorted(map(repr, connection.execute(f"SELECT * FROM {name}").fetchall()))
-                for name in names
-                if name != "dub.sync_runs" and "._dlt_" not in name
-            }
+        """Everything in the warehouse that is not about runs and loads, as texts that can be compared."""
+        return {
+            name: sorted(map(repr, self.warehouse.rows(name)))
+            for name in self.warehouse.tables()
+            if name != f"{DATASET}.sync_runs" and "._dlt_" not in name
+        }
 
     # What must hold after every certified sweep
 
