@@ -68,7 +68,7 @@ def open_destination(target: Target) -> Opened:
         DestinationError: with one sentence, if it does not exist or cannot merge.
         dlt's ConfigurationException: if its configuration is not complete.
     """
-    _check_dataset(target.dataset)
+    check_dataset(target.dataset)
     if target.destination == "duckdb":
         file = DuckDBFile.of(target.database, target.dataset)
         return Opened(_duckdb(file), "upsert", f"duckdb {file.path}", file)
@@ -120,8 +120,12 @@ def _location(destination: Any, target: Target) -> str:
     return f"{config.fingerprint()} {config}"
 
 
-def _check_dataset(name: str) -> None:
-    """Only names that dlt and the destination leave as they are, so that what is said is where it is."""
+def check_dataset(name: str) -> None:
+    """Allow only names that dlt and the destination leave as they are, so that what is said is where it is.
+
+    Raises:
+        SettingsError: for any other.
+    """
     # dlt turns My-Data into my_data, a__b into a_b and a_ into ax.
     if not re.fullmatch(r"_?[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or len(name) > _LONGEST_DATASET:
         raise SettingsError(

@@ -6,6 +6,7 @@ from dub_source.runs.check import Finding, check
 from dub_source.runs.erase import EraseResult, erase
 from dub_source.runs.load import load
 from dub_source.runs.plan import PlanResult, plan
+from dub_source.runs.pushing import push_options
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.revert import revert
 from dub_source.runs.steps import run_source
@@ -23,6 +24,7 @@ __all__ = [
     "erase",
     "load",
     "plan",
+    "push_options",
     "revert",
     "run_source",
 ]

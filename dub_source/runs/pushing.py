@@ -129,6 +129,11 @@ def pushing(target: Target, pipelines_dir: Path | None, options: Mapping[str, An
         yield Pushing(pipeline, opened, store, form, settings, journals)
 
 
+def push_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those arguments of the source that plans, applies and reverts take, out of a workspace's options."""
+    return {name: value for name, value in options.items() if name in _OPTIONS}
+
+
 def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Those that are given.
 
