@@ -66,6 +66,7 @@ def dub(
     merge_strategy: str = "upsert",
     keep_rows: bool = False,
     append_first: bool = False,
+    max_seconds: float | None = None,
     observer: Observer | None = None,
 ) -> list[DltResource]:
     """Customers of a Dub workspace, their history, and a row about each run.
@@ -105,6 +106,9 @@ def dub(
         keep_rows: leave the rows on this machine's disk; for callers that remove them when they are loaded.
         append_first: append to tables that do not exist yet, which takes half the time of merging; for
             callers that are alone in the destination and drop what killed runs have left to load.
+        max_seconds: after which it stops reading, with :class:`~dub_source.errors.OutOfTime`, in good order:
+            with ``keep_rows`` a sweep goes on from there in the next run. Once everything is read it is
+            loaded to its end, however long that takes: else no run would ever get there.
         observer: is told how the run gets on.
 
     Returns:
@@ -137,6 +141,7 @@ def dub(
             selection=selection,
             privacy=privacy,
             limit=VanishLimit(share=max_vanished_share, count=max_vanished, accepted=accept_vanished),
+            max_seconds=max_seconds,
         ),
         table=table,
         strategy=merge_strategy,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dub_source.cli.json_log import log_json_option
 from dub_source.failures import ExitCode
 
 if TYPE_CHECKING:
@@ -27,7 +28,14 @@ _PLACE = (
     ),
     click.option("--pipelines-dir", type=click.Path(path_type=Path), help="Folder of dlt's working files."),
     click.option("--base-url", help="Address of the API, such as that of a sandbox."),
-    click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    log_json_option,
+)
+_SOME_WORKSPACES = (
+    click.option(
+        "--workspace", "workspaces", multiple=True, help="This workspace of the settings; repeatable."
+    ),
+    click.option("--all-workspaces", is_flag=True, help="All workspaces of the settings."),
 )
 _FORM = (
     click.option(
@@ -47,6 +55,16 @@ def place_options(command: F) -> F:
     return _with(command, _PLACE)
 
 
+def one_workspace(command: F) -> F:
+    """Which of several workspaces: ``workspace``."""
+    return click.option("--workspace", help="This workspace of the settings, in its own place.")(command)
+
+
+def some_workspaces(command: F) -> F:
+    """Which of several workspaces: ``workspaces``, ``all_workspaces``."""
+    return _with(command, _SOME_WORKSPACES)
+
+
 def form_options(command: F) -> F:
     """In which form they are there: ``expanded``, ``exclude_columns``, ``hash_columns``."""
     return _with(command, _FORM)
@@ -63,6 +81,28 @@ def target_of(database: Path | None, dataset: str, destination: str) -> Target:
     from dub_source.destinations import DEFAULT_DATABASE, Target
 
     return Target(destination, dataset, database or DEFAULT_DATABASE)
+
+
+def place_of(
+    workspace: str | None, database: Path | None, dataset: str, destination: str
+) -> tuple[Target, dict[str, Any]]:
+    """The place of a workspace, and what its settings have for plans; without one what the options name.
+
+    Raises:
+        SettingsError: if there is no such workspace, or it cannot be used.
+    """
+    if workspace is None:
+        return target_of(database, dataset, destination), {}
+    from dub_source.runs import push_options
+    from dub_source.workspaces import select
+
+    (one,) = select([workspace], destination=destination, dataset=dataset, database=database)
+    return one.target, push_options(one.options)
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Those that were given: they win over the settings of a workspace."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def form_of(

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dub_source.cli.json_log import LoggedApply, log, logs_json
 from dub_source.cli.reporting import SECONDS_BETWEEN_LINES, progress_bar
 from dub_source.cli.streams import tell
+from dub_source.events import warnings_as_events
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from dub_source.runs import ApplyResult, PlanResult, Trouble
 
 
-def about_plan(result: PlanResult) -> str:
+def about_plan(result: PlanResult, workspace: str | None = None) -> str:
     """A plan in some lines, and how to go on."""
     plan_id = result.plan.plan_id
     lines = result.summary.lines()
@@ -30,14 +32,14 @@ def about_plan(result: PlanResult) -> str:
     if result.finished:
         lines += [
             "It is finished; what was rejected can be sent again:",
-            f"  {_apply(plan_id)} --retry-rejected",
+            f"  {_apply(plan_id, workspace)} --retry-rejected",
         ]
     else:
-        lines += ["Nothing has been written to Dub. Apply it:", f"  {_apply(plan_id)}"]
+        lines += ["Nothing has been written to Dub. Apply it:", f"  {_apply(plan_id, workspace)}"]
     return "\n".join(lines)
 
 
-def about_apply(result: ApplyResult) -> str:
+def about_apply(result: ApplyResult, workspace: str | None = None) -> str:
     """What an apply came to, in some lines, and how to go on."""
     plan = result.plan
     lines = [f"{plan.plan_id}: {plan.changes:,} changes: {_counted(result.counts) or 'nothing to do'}."]
@@ -47,14 +49,14 @@ def about_apply(result: ApplyResult) -> str:
         lines.append(f"Stopped: {result.stopped_by}")
     counts = {each.value: number for each, number in result.counts.items()}
     if result.stopped_by is not None or counts.get("not_attempted"):
-        lines += ["Go on with the rest:", f"  {_apply(plan.plan_id)}"]
+        lines += ["Go on with the rest:", f"  {_apply(plan.plan_id, workspace)}"]
     elif counts.get("rejected"):
-        lines += ["Send again what was rejected:", f"  {_apply(plan.plan_id)} --retry-rejected"]
+        lines += ["Send again what was rejected:", f"  {_apply(plan.plan_id, workspace)} --retry-rejected"]
     return "\n".join(lines)
 
 
-def _apply(plan_id: str) -> str:
-    return f"dub-source apply {plan_id}"
+def _apply(plan_id: str, workspace: str | None) -> str:
+    return f"dub-source apply {plan_id}{f' --workspace {workspace}' if workspace else ''}"
 
 
 def _counted(counts: Mapping[Result, int]) -> str:
@@ -74,7 +76,10 @@ def _about(trouble: Trouble) -> str:
 @contextmanager
 def apply_progress(*, quiet: bool) -> Iterator[ApplyObserver | None]:
     """An observer that draws a bar on a terminal, writes plain lines elsewhere, or nothing if quiet."""
-    if quiet:
+    if logs_json():
+        with warnings_as_events(log):
+            yield LoggedApply()
+    elif quiet:
         yield None
     elif sys.stderr.isatty():
         with progress_bar() as bar:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dub_source.cli.options import EXIT_CODES, form_of, form_options, place_options, target_of
+from dub_source.cli.options import (
+    EXIT_CODES,
+    form_of,
+    form_options,
+    given,
+    one_workspace,
+    place_of,
+    place_options,
+)
 from dub_source.cli.push_reporting import about_apply, about_plan, apply_progress
-from dub_source.cli.reporting import exit_on_error, progress, say, unhurried_garbage_collector
+from dub_source.cli.reporting import exit_on_error, progress, say_result
 from dub_source.failures import ExitCode
+from dub_source.process import unhurried_garbage_collector
 
 if TYPE_CHECKING:
     from dub_source.runs import ApplyResult, PlanResult
@@ -43,6 +51,7 @@ _DELETES = (
 @click.option("--refresh", is_flag=True, help="Load first.")
 @click.option("--show-values", is_flag=True, help="Show people's values in the samples.")
 @form_options
+@one_workspace
 @place_options
 @exit_on_error
 def plan(
@@ -50,6 +59,7 @@ def plan(
     mapping: tuple[str, ...],
     refresh: bool,
     show_values: bool,
+    workspace: str | None,
     database: Path | None,
     dataset: str,
     destination: str,
@@ -72,30 +82,34 @@ def plan(
             from dub_source.cli.declaring import declared
 
         sync, folder = declared(source, mapping=mapping, **declaration)
+        target, settings = place_of(workspace, database, dataset, destination)
         result = runs.plan(
-            target_of(database, dataset, destination),
+            target,
             sync,
             pipelines_dir=pipelines_dir,
             refresh=refresh,
             folder=folder,
             observer=observer,
-            base_url=base_url,
-            **form_of(expanded, exclude_columns, hash_columns),
+            **settings | given(base_url=base_url, **form_of(expanded, exclude_columns, hash_columns)),
         )
-    return _tell_plan(result, as_json=as_json, show_values=show_values)
+    return _tell_plan(result, workspace, as_json=as_json, show_values=show_values)
 
 
 @click.command(epilog=EXIT_CODES)
 @click.argument("plan_id", metavar="PLAN")
 @click.option("--retry-rejected", is_flag=True, help="Send what was rejected once more, and nothing else.")
 @click.option("--max-plan-age", "max_plan_age_h", type=float, help="Hours after which it is too old.")
+@click.option("--max-seconds", type=float, help="Begin no further change after so long.")
 @form_options
+@one_workspace
 @place_options
 @exit_on_error
 def apply(
     plan_id: str,
     retry_rejected: bool,
     max_plan_age_h: float | None,
+    max_seconds: float | None,
+    workspace: str | None,
     database: Path | None,
     dataset: str,
     destination: str,
@@ -111,18 +125,20 @@ def apply(
         with unhurried_garbage_collector():
             from dub_source import runs
 
+        target, settings = place_of(workspace, database, dataset, destination)
         result = runs.apply(
-            target_of(database, dataset, destination),
+            target,
             plan_id,
             pipelines_dir=pipelines_dir,
             retry_rejected=retry_rejected,
             max_plan_age_h=max_plan_age_h,
+            max_seconds=max_seconds,
             observer=observer,
-            base_url=base_url,
-            **form_of(expanded, exclude_columns, hash_columns),
+            **settings | given(base_url=base_url, **form_of(expanded, exclude_columns, hash_columns)),
         )
-    say(json.dumps(result.as_json()) if as_json else about_apply(result))
-    return exit_code_of(result)
+    code = exit_code_of(result)
+    say_result(result.as_json(), lambda: about_apply(result, workspace), code, as_json=as_json)
+    return code
 
 
 @click.command(epilog=EXIT_CODES)
@@ -132,11 +148,13 @@ def apply(
 @_DELETES[1]
 @click.option("--show-values", is_flag=True, help="Show people's values in the samples.")
 @form_options
+@one_workspace
 @place_options
 @exit_on_error
 def revert(
     plan_id: str,
     show_values: bool,
+    workspace: str | None,
     database: Path | None,
     dataset: str,
     destination: str,
@@ -151,15 +169,15 @@ def revert(
     """Plan the way back from PLAN; apply that as any other plan."""
     with unhurried_garbage_collector():
         from dub_source import runs
+    target, settings = place_of(workspace, database, dataset, destination)
     result = runs.revert(
-        target_of(database, dataset, destination),
+        target,
         plan_id,
         pipelines_dir=pipelines_dir,
-        base_url=base_url,
-        **form_of(expanded, exclude_columns, hash_columns),
+        **settings | given(base_url=base_url, **form_of(expanded, exclude_columns, hash_columns)),
         **options,
     )
-    return _tell_plan(result, as_json=as_json, show_values=show_values)
+    return _tell_plan(result, workspace, as_json=as_json, show_values=show_values)
 
 
 def exit_code_of(result: ApplyResult) -> int:
@@ -171,7 +189,13 @@ def exit_code_of(result: ApplyResult) -> int:
     return ExitCode.OK if result.complete else ExitCode.NOT_ALL
 
 
-def _tell_plan(result: PlanResult, *, as_json: bool, show_values: bool) -> int:
-    result = replace(result, summary=replace(result.summary, show_values=show_values))
-    say(json.dumps(result.as_json()) if as_json else about_plan(result))
+def _tell_plan(result: PlanResult, workspace: str | None, *, as_json: bool, show_values: bool) -> int:
+    shown = replace(result, summary=replace(result.summary, show_values=show_values))
+    say_result(
+        shown.as_json(),
+        lambda: about_plan(shown, workspace),
+        ExitCode.OK,
+        as_json=as_json,
+        logged=result.as_json(),  # a log is not the place for people's values, whoever asks
+    )
     return ExitCode.OK

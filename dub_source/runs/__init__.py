@@ -10,6 +10,8 @@ from dub_source.runs.pushing import push_options
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.revert import revert
 from dub_source.runs.steps import run_source
+from dub_source.runs.workspace_run import WorkspaceRun
+from dub_source.runs.workspaces import WorkspacesObserver, exit_code_of, load_workspaces
 
 __all__ = [
     "ApplyResult",
@@ -19,10 +21,14 @@ __all__ = [
     "Outcome",
     "PlanResult",
     "Trouble",
+    "WorkspaceRun",
+    "WorkspacesObserver",
     "apply",
     "check",
     "erase",
+    "exit_code_of",
     "load",
+    "load_workspaces",
     "plan",
     "push_options",
     "revert",

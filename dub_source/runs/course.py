@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dub_source.by_id import ById
 from dub_source.client import DubClient
+from dub_source.deadline import Deadline
 from dub_source.destinations import Target
 from dub_source.errors import StalePlan
 from dub_source.reverse.apply import ApplyObserver, apply_plan
@@ -46,6 +47,7 @@ class Course:
         retry_rejected: bool = False,
         check: Callable[[], None] = lambda: None,
         observer: ApplyObserver | None = None,
+        deadline: Deadline | None = None,
     ) -> ApplyResult:
         """Settle what is not settled yet.
 
@@ -53,6 +55,7 @@ class Course:
             retry_rejected: or what was rejected, and nothing else.
             check: raises if the plan must not be begun; not asked if it was begun before.
             observer: is told how it gets on.
+            deadline: after it no change is begun.
 
         Raises:
             DubError: what ``check`` raises, among others.
@@ -80,6 +83,7 @@ class Course:
                 retry_rejected=retry_rejected,
                 expanded=place.form.expanded,
                 observer=observer,
+                deadline=deadline,
             )
         return ApplyResult(
             plan=self._plan,

@@ -34,6 +34,7 @@ class Options:
         selection: which customers are wanted; a table of some has neither history nor deletes.
         privacy: columns that are left out or hashed.
         limit: how many customers may vanish at once.
+        max_seconds: after which it reads on no more; None: never.
     """
 
     mode: Mode = "auto"
@@ -45,6 +46,7 @@ class Options:
     selection: Selection = field(default_factory=Selection)
     privacy: Privacy = field(default_factory=Privacy)
     limit: VanishLimit = field(default_factory=VanishLimit)
+    max_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if not _is_whole(self.page_size) or not 1 <= self.page_size <= 100:
@@ -57,6 +59,9 @@ class Options:
         ):
             if not _is_number(value) or not 0 <= value < most:
                 raise SettingsError(f"The setting {name} must be a number of {unit} from 0 up.")
+
+        if self.max_seconds is not None and (not _is_number(self.max_seconds) or not self.max_seconds > 0):
+            raise SettingsError("The setting max_seconds must be a number of seconds above 0.")
 
     @property
     def baseline(self) -> str:

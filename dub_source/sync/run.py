@@ -12,6 +12,7 @@ import pyarrow as pa
 from dub_source.by_id import ById
 from dub_source.changes import Diff
 from dub_source.client import DubClient
+from dub_source.deadline import Deadline
 from dub_source.errors import AnchorsLost, OtherWorkspace, SpoolError, TooManyVanished, WalkIncomplete
 from dub_source.incremental import Frontier
 from dub_source.schedule import Decision, decide
@@ -30,6 +31,10 @@ from dub_source.sync.vanished import Gone
 
 _ROWS = 5_000
 """Rows that are written together, at least, while there are so many."""
+
+_GRACE_S = 10.0
+"""What is on its way when the time is up may take so long: rows are kept only once Dub has answered which of
+their names it makes up."""
 
 _SAMPLE = 100
 """Customers of a killed run that are asked for before it is gone on with; one request."""
@@ -102,9 +107,10 @@ class Run:
         if self._observer is not None:
             self._observer.begins(self.report)
         try:
-            with DubClient(self._settings) as client:
+            deadline = Deadline.after(self._options.max_seconds)
+            with DubClient(self._settings, deadline=deadline.later(_GRACE_S)) as client:
                 try:
-                    self._read(self._reading(client))
+                    self._read(self._reading(client, deadline))
                 finally:
                     self.report.stats = client.stats
             if self._observer is not None:
@@ -113,7 +119,7 @@ class Run:
             self._forget_unless_of_use(error)
             raise
 
-    def _reading(self, client: DubClient) -> Reading:
+    def _reading(self, client: DubClient, deadline: Deadline) -> Reading:
         place = self._place
         return Reading(
             client,
@@ -124,6 +130,7 @@ class Run:
             place.folder,
             self.report,
             self._observer,
+            deadline,
         )
 
     def customers(self) -> Iterator[pa.Table]:
