@@ -5,7 +5,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dub_source.errors import OutOfTime
+from dub_source.errors import OutOfTime, SettingsError
+
+
+def check_seconds(seconds: object) -> None:
+    """Refuse what is no time.
+
+    Raises:
+        SettingsError: if it is neither None nor a number above 0.
+    """
+    if seconds is None:
+        return
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise SettingsError("The setting max_seconds must be a number of seconds above 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +34,12 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float | None, clock: Callable[[], float] = time.monotonic) -> "Deadline":
-        """So many seconds from now; None is never."""
+        """So many seconds from now; None is never.
+
+        Raises:
+            SettingsError: if that is not a number above 0.
+        """
+        check_seconds(seconds)
         return cls() if seconds is None else cls(clock() + seconds, clock)
 
     def later(self, seconds: float) -> "Deadline":

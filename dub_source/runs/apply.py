@@ -55,8 +55,7 @@ def apply(
         OtherWorkspace: if the key leads to another workspace.
         DubError: for everything else that a person can do something about.
     """
-    if max_seconds is not None and not max_seconds > 0:
-        raise SettingsError("The setting max_seconds must be a number of seconds above 0.")
+    deadline = Deadline.after(max_seconds)
     with pushing(target, pipelines_dir, options) as place:
         plan = find_plan(place.store, plan_id)
         max_age_h = plan.max_age_h if max_plan_age_h is None else max_plan_age_h
@@ -64,7 +63,7 @@ def apply(
             retry_rejected=retry_rejected,
             check=lambda: guards.check_plan_age(plan.created_at, now=clock(), max_age_h=max_age_h),
             observer=observer,
-            deadline=Deadline.after(max_seconds),
+            deadline=deadline,
         )
 
 

@@ -7,6 +7,7 @@ write a file. So each workspace has its own by default, and those that share one
 """
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Protocol
 
+from dub_source.deadline import Deadline
 from dub_source.destinations import Target
 from dub_source.errors import InvalidArgument, OutOfTime
 from dub_source.failures import ExitCode, Terminated
@@ -68,7 +70,8 @@ def load_workspaces(
         How each has ended, in their order.
 
     Raises:
-        InvalidArgument: if ``parallel`` is not a whole number from 1 up.
+        InvalidArgument: if ``parallel`` is below 1.
+        SettingsError: for other arguments that cannot be right.
         KeyboardInterrupt: after all have ended in good order.
     """
     at_once = min(_MOST_AT_ONCE, os.cpu_count() or 1) if parallel is None else parallel
@@ -117,7 +120,7 @@ class _Crew:
         self._options = options
         self._pipelines_dir = pipelines_dir
         self._observer = observer
-        self._until = None if max_seconds is None else time.monotonic() + max_seconds
+        self._deadline = Deadline.after(max_seconds)
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
         self._interrupt: KeyboardInterrupt | None = None
@@ -147,8 +150,7 @@ class _Crew:
     def _run(self, workspace: Workspace) -> WorkspaceRun:
         began = time.monotonic()
         options = self._options_now()
-        left = options.get("max_seconds")
-        if left is not None and left <= 0.0:
+        if self._deadline.is_over:
             return failed(workspace, OutOfTime(), since=began)
         try:
             process = self._start()
@@ -225,7 +227,8 @@ class _Crew:
             process.stdin.flush()
 
     def _options_now(self) -> dict[str, Any]:
-        left = {} if self._until is None else {"max_seconds": self._until - time.monotonic()}
+        deadline = self._deadline
+        left = {} if deadline.at == math.inf else {"max_seconds": deadline.at - deadline.clock()}
         return {**self._options, **left}
 
     def _tell(self, workspace: Workspace, event: Mapping[str, Any]) -> None:

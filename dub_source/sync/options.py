@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from dub_source.changes import VanishLimit
+from dub_source.deadline import check_seconds
 from dub_source.errors import SettingsError
 from dub_source.incremental import DEFAULT_OVERLAP_S, DEFAULT_REFRESH_REQUESTS
 from dub_source.privacy import Privacy
@@ -60,8 +61,7 @@ class Options:
             if not _is_number(value) or not 0 <= value < most:
                 raise SettingsError(f"The setting {name} must be a number of {unit} from 0 up.")
 
-        if self.max_seconds is not None and (not _is_number(self.max_seconds) or not self.max_seconds > 0):
-            raise SettingsError("The setting max_seconds must be a number of seconds above 0.")
+        check_seconds(self.max_seconds)
 
     @property
     def baseline(self) -> str:

@@ -58,7 +58,7 @@ def test_one_fails_and_the_others_do_not(start_sandbox: StartSandbox, tmp_path: 
     done = runs.load_workspaces(
         [
             workspace("acme", acme, tmp_path),
-            workspace("revoked", acme, tmp_path, api_key="dub_revoked"),
+            workspace("revoked", acme, tmp_path, api_key="dub_nobodys"),
             workspace("globex", globex, tmp_path),
         ],
         parallel=3,
@@ -76,7 +76,7 @@ def test_one_fails_and_the_others_do_not(start_sandbox: StartSandbox, tmp_path: 
     assert not (tmp_path / "revoked.duckdb").exists()
     assert [(run.result or {}).get("rows") for run in done] == [120, None, 80]
     assert done[1].error is not None
-    assert "dub_revoked" not in str([run.as_json() for run in done])
+    assert "dub_nobodys" not in str([run.as_json() for run in done])
     assert heard.of("acme") == ["begins", "expecting", "loading"]
     assert heard.of("revoked") == ["begins"]
     assert sorted(run.workspace for run in heard.ends) == ["acme", "globex", "revoked"]
