@@ -180,8 +180,8 @@ class OutOfTime(DubError):
     def __init__(self, reason: str = "") -> None:
         super().__init__(
             reason
-            or "The time is up (max_seconds): nothing is half-written. Run the same again: a sweep, or what "
-            "is left of a plan, goes on where it was."
+            or "The time is up (max_seconds): nothing is half-written. Run the same again: a sweep goes on "
+            "where it was, on this machine, and so does the rest of a plan."
         )
 
 
