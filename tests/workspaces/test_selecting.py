@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dlt
 import pytest
 
+from dub_source import dub
 from dub_source.destinations import Target
 from dub_source.errors import SettingsError
 from dub_source.runs import push_options
 from dub_source.workspaces import select, workspace_names
+from tests.conftest import StartSandbox
 from tests.workspaces.conftest import Project
 
 SECRETS = """
@@ -233,3 +236,24 @@ def test_plans_take_the_settings_that_matter_to_them(project: Project) -> None:
     assert push_options(acme.options) == {
         name: acme.options[name] for name in acme.options if name != "page_size"
     }
+
+
+def test_no_key_in_what_dlt_notes_about_a_run(
+    project: Project, start_sandbox: StartSandbox, tmp_path: Path
+) -> None:
+    """Not even where a script of somebody's runs the source, and dlt keeps its trace."""
+    sandbox = start_sandbox(3)
+    key = sandbox.key()
+    folder = project(f'[sources.dub.workspaces.acme]\napi_key = "{key}"\nbase_url = "{sandbox.url}"\n')
+    (acme,) = select()
+    pipeline = dlt.pipeline(
+        "acme", destination=dlt.destinations.duckdb("rows.duckdb"), dataset_name="dub_acme"
+    )
+    pipeline.run(dub(**acme.options))
+    assert len(sandbox.requests) > 0
+    trace = pipeline.last_trace
+    assert trace is not None
+    assert key not in str(trace.asdict())
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert any("trace" in file.name for file in files), "there is a trace to look into"
+    assert [file for file in files if key.encode() in file.read_bytes()] == [folder / ".dlt" / "secrets.toml"]
