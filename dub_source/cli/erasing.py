@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dub_source.cli.options import EXIT_CODES, form_of, form_options, place_options, target_of
+from dub_source.cli.options import (
+    EXIT_CODES,
+    form_of,
+    form_options,
+    given,
+    one_workspace,
+    place_of,
+    place_options,
+)
 from dub_source.cli.push_reporting import apply_progress
-from dub_source.cli.reporting import exit_on_error, say, unhurried_garbage_collector
+from dub_source.cli.reporting import exit_on_error, say_result
 from dub_source.failures import ExitCode
+from dub_source.process import unhurried_garbage_collector
 
 if TYPE_CHECKING:
     from dub_source.runs import EraseResult
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--include-former", is_flag=True, help="Also who had such a value once, and has it no more.")
 @click.option("--max-persons", type=click.IntRange(0), help="So many customers at most (100).")
 @form_options
+@one_workspace
 @place_options
 @exit_on_error
 def erase(
@@ -39,9 +48,11 @@ def erase(
     emails: tuple[str, ...],
     file: Path | None,
     yes: bool,
+    workspace: str | None,
     database: Path | None,
     dataset: str,
     destination: str,
+    base_url: str | None,
     as_json: bool,
     expanded: bool | None,
     exclude_columns: tuple[str, ...],
@@ -58,18 +69,20 @@ def erase(
             from dub_source.reverse.named import named_in
 
         named = named_in(file) if file is not None else None
+        target, settings = place_of(workspace, database, dataset, destination)
         result = runs.erase(
-            target_of(database, dataset, destination),
+            target,
             ids=[*ids, *(named.ids if named else ())],
             external_ids=[*external_ids, *(named.external_ids if named else ())],
             emails=[*emails, *(named.emails if named else ())],
             apply=yes,
             observer=observer,
-            **form_of(expanded, exclude_columns, hash_columns),
+            **settings | given(base_url=base_url, **form_of(expanded, exclude_columns, hash_columns)),
             **options,
         )
-    say(json.dumps(result.as_json()) if as_json else about_erasure(result, done=yes))
-    return _exit_code(result, done=yes)
+    code = _exit_code(result, done=yes)
+    say_result(result.as_json(), lambda: about_erasure(result, done=yes), code, as_json=as_json)
+    return code
 
 
 def about_erasure(result: EraseResult, *, done: bool) -> str:

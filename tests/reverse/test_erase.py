@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import duckdb
 import pytest
 
 from dub_source import runs
@@ -18,6 +17,7 @@ from dub_source.sandbox.generate import generate
 from tests.reverse.conftest import MakePushWorld
 from tests.reverse.world import PushWorld, command
 from tests.sync.world import counts
+from tests.warehouses.duckdb_file import DuckDBWarehouse
 
 NOTHING = (0, 0, 0)
 
@@ -39,14 +39,8 @@ def erase(world: PushWorld, **options: Any) -> runs.EraseResult:
 
 
 def texts(world: PushWorld) -> str:
-    """Everything that any table of the database holds."""
-    with duckdb.connect(str(world.file), read_only=True) as connection:
-        tables = connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
-        return "\n".join(
-            repr(row)
-            for schema, table in tables
-            for row in connection.execute(f'SELECT * FROM "{schema}"."{table}"').fetchall()
-        )
+    """Everything that any table of the warehouse holds."""
+    return "\n".join(repr(row) for table in world.warehouse.tables() for row in world.warehouse.rows(table))
 
 
 def holding(folder: Path, *values: str) -> set[str]:
@@ -68,7 +62,7 @@ def with_person(world: PushWorld) -> str:
     assert world.apply(world.plan()).complete
     world.wish({person: {"name": "Quintessa Planned"}})
     world.plan()
-    world.execute("DROP TABLE crm.names")
+    world.warehouse.put("crm.names", ["id"], [])
     return person
 
 
@@ -96,7 +90,8 @@ def test_a_person_is_gone_from_everywhere(named: Mapping[str, Any], push_world: 
 
     result = erase(world, **named)
 
-    assert (result.complete, result.erased, result.rewritten) == (True, (person,), True)
+    in_a_file = isinstance(world.warehouse, DuckDBWarehouse)
+    assert (result.complete, result.erased, result.rewritten) == (True, (person,), in_a_file)
     assert (result.left, result.waiting, result.nobodies) == ({}, (), 0)
     assert result.removed["customers"] == 1
     assert result.removed["customers_history"] == 4  # twice by a load, by the apply, and by the erasure
@@ -187,7 +182,7 @@ def test_a_plan_that_would_create_the_person_again_is_given_up(push_world: PushW
     world = push_world
     world.wish({PERSON["external_id"]: {"email": PERSON["email"], "country": "DE"}}, key="external_id")
     made = world.plan(key="external_id", sync_mode="create")
-    world.execute("DROP TABLE crm.names")
+    world.warehouse.put("crm.names", ["id"], [])
     result = erase(world, external_ids=[PERSON["external_id"]])
     assert result.complete
     assert [value for value in PERSON.values() if value in texts(world)] == []
@@ -259,10 +254,11 @@ def test_interrupted_anywhere_it_is_gone_on_with(
     assert world.query("SELECT count(*) FROM dub.erasures WHERE erased_at IS NULL") == [(0,)]
 
 
+@pytest.mark.only("duckdb")
 def test_what_others_keep_in_the_file_survives(push_world: PushWorld) -> None:
-    world = push_world
+    world, file = push_world, file_of(push_world)
     person = with_person(world)
-    world.execute(
+    world.warehouse.execute(
         "CREATE SCHEMA shop",
         "CREATE TABLE shop.orders (id INTEGER PRIMARY KEY, total DECIMAL(9,2) NOT NULL DEFAULT 1)",
         "INSERT INTO shop.orders VALUES (1, 9.99), (2, 1)",
@@ -272,13 +268,18 @@ def test_what_others_keep_in_the_file_survives(push_world: PushWorld) -> None:
         "CREATE INDEX totals ON shop.orders (total)",
         "COMMENT ON TABLE shop.orders IS 'theirs'",
     )
-    mode = world.file.stat().st_mode
+    mode = file.stat().st_mode
     assert erase(world, ids=[person]).rewritten
-    assert world.file.stat().st_mode == mode
+    assert file.stat().st_mode == mode
     assert world.query("SELECT shop.twice(id) FROM shop.orders ORDER BY id") == [(2,), (4,)]
     assert [str(total) for (total,) in world.query("SELECT total FROM shop.spent")] == ["10.99"]
     assert world.query("SELECT comment FROM duckdb_tables() WHERE table_name = 'orders'") == [("theirs",)]
     assert world.query("SELECT count(*) FROM dub.customers_validity WHERE is_current") == [(120,)]
+
+
+def file_of(world: PushWorld) -> Path:
+    assert isinstance(world.warehouse, DuckDBWarehouse)
+    return world.warehouse.file
 
 
 @contextmanager
@@ -297,12 +298,13 @@ def open_elsewhere(file: Path) -> Iterator[None]:
         process.kill()
 
 
+@pytest.mark.only("duckdb")
 def test_a_file_that_cannot_be_written_anew_stops_it_before_anybody_is_deleted(
     push_world: PushWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = push_world
     person = with_person(world)
-    with open_elsewhere(world.file), pytest.raises(Exception, match="lock") as caught:
+    with open_elsewhere(file_of(world)), pytest.raises(Exception, match="lock") as caught:
         erase(world, ids=[person])
     assert explain(caught.value).exit_code == ExitCode.DESTINATION
     with monkeypatch.context() as patch:
