@@ -220,8 +220,8 @@ def _for_dlt(error: Exception) -> tuple[Exception, BaseException | None]:
     if isinstance(first, DubError):
         again = first.kind is Kind.RETRYABLE
         return (DestinationTransientException if again else DestinationTerminalException)(str(first)), first
-    # The words of others may hold rows.
-    again = failure.exit_code is ExitCode.DESTINATION
+    # A signal that ends our own pipeline comes as an error of dlt. The words of others may hold rows.
+    again = failure.exit_code in (ExitCode.DESTINATION, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
     return (DestinationTransientException if again else DestinationTerminalException)(failure.sentence), None
 
 

@@ -256,13 +256,17 @@ def test_without_customers_in_the_warehouse_it_says_so_or_loads_them(
 PROGRAM = """
 import sys, dlt
 from dub_source import dub_customers
+from dub_source.failures import explain
 destination, database, working, key, url, *ids = sys.argv[1:]
 place = {"destination": destination, "database": database}
 destination = dub_customers(**place, pipelines_dir=working, api_key=key, base_url=url)
 pipeline = dlt.pipeline("crm", destination=destination, pipelines_dir=working + "-crm")
 print("ready", flush=True)
 rows = [{"id": each, "avatar": f"https://example.com/{each}.png"} for each in ids]
-pipeline.run(rows if not pipeline.has_pending_data else [], table_name="people")
+try:
+    pipeline.run(rows if not pipeline.has_pending_data else [], table_name="people")
+except BaseException as error:
+    sys.exit(explain(error).exit_code)
 """
 
 
@@ -287,7 +291,8 @@ def test_ended_half_way_dlt_hands_the_file_over_again(
             time.sleep(0.01)
         process.send_signal(how)
     time.sleep(0.2)
-    assert process.returncode not in (0, None)
+    # What a signal has ended has not failed: dlt may forget files that have.
+    assert process.returncode == (-how if how is signal.SIGKILL else ExitCode.TERMINATED)
     # After SIGTERM, dlt lets the file that it has handed over come to its end.
     assert 20 <= writes() < (80 if how is signal.SIGKILL else 81)
     # An avatar shows nobody whether it was sent: each was, once.
