@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from dub_source.deadline import Deadline
 from dub_source.destinations import Target
-from dub_source.errors import InvalidArgument, OutOfTime
+from dub_source.errors import InvalidArgument, OutOfTime, SettingsError
 from dub_source.failures import ExitCode, Terminated
 from dub_source.runs.arguments import refuse_empty
 from dub_source.runs.workspace_run import WorkspaceRun, failed, load_workspace
@@ -79,6 +79,11 @@ def load_workspaces(
         raise InvalidArgument("The number of loads at once (parallel) must be a whole number from 1 up.")
     given = {name: value for name, value in options.items() if value is not None}
     refuse_empty(**given)
+    if "accept_vanished" in given and len(workspaces) > 1:
+        raise SettingsError(
+            "The number of accept_vanished comes from a look at one workspace, and several are to be loaded: "
+            "load that one by itself."
+        )
     crew = _Crew(given, pipelines_dir, observer, max_seconds)
     if len(workspaces) == 1:
         return [crew.alone(workspaces[0])]

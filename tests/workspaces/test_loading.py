@@ -11,7 +11,7 @@ import pytest
 
 from dub_source import runs
 from dub_source.destinations import Target
-from dub_source.errors import InvalidArgument
+from dub_source.errors import InvalidArgument, SettingsError
 from dub_source.sandbox import Sandbox
 from dub_source.workspaces import Workspace
 from tests.conftest import StartSandbox
@@ -116,6 +116,15 @@ def test_options_win_over_those_of_a_workspace(start_sandbox: StartSandbox, tmp_
     assert "pageSize=30" not in asked
 
 
-def test_how_many_at_once(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+def test_arguments_that_cannot_be(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+    sandbox = start_sandbox(1)
+    two = [workspace(name, sandbox, tmp_path) for name in ("acme", "globex")]
     with pytest.raises(InvalidArgument, match="parallel"):
-        runs.load_workspaces([workspace("acme", start_sandbox(1), tmp_path)], parallel=0)
+        runs.load_workspaces(two, parallel=0)
+    with pytest.raises(SettingsError, match="max_seconds"):
+        runs.load_workspaces(two, max_seconds=0)
+    with pytest.raises(SettingsError, match="base_url is empty"):
+        runs.load_workspaces(two, base_url=" ")
+    with pytest.raises(SettingsError, match="accept_vanished comes from a look at one workspace"):
+        runs.load_workspaces(two, accept_vanished=100)
+    assert sandbox.requests == []
