@@ -144,6 +144,7 @@ def test_check_looks_at_each(start_sandbox: StartSandbox, project: Project) -> N
     assert all(each["ok"] for each in findings)
 
 
+@pytest.mark.slow
 def test_plan_apply_and_revert_in_a_workspace(start_sandbox: StartSandbox, project: Project) -> None:
     acme = start_sandbox(20)
     folder = project(section("acme", acme) + section("globex", acme, "dub_other"))

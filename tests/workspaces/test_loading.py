@@ -52,6 +52,7 @@ def rows(database: Path, dataset: str) -> int:
     return int(found[0])
 
 
+@pytest.mark.slow
 def test_one_fails_and_the_others_do_not(start_sandbox: StartSandbox, tmp_path: Path) -> None:
     acme, globex = start_sandbox(120), start_sandbox(80)
     heard = Heard()
