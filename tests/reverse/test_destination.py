@@ -27,6 +27,7 @@ from tests.sync.world import counts
 
 ROOT = Path(__file__).parents[2]
 NOTHING = (0, 0, 0)
+PATCHED = ("PATCH", 200)
 
 
 class Crm:
@@ -295,9 +296,9 @@ def test_ended_half_way_dlt_hands_the_file_over_again(
     assert process.returncode == (-how if how is signal.SIGKILL else ExitCode.TERMINATED)
     # After SIGTERM, dlt lets the file that it has handed over come to its end.
     assert 20 <= writes() < (80 if how is signal.SIGKILL else 81)
-    # An avatar shows nobody whether it was sent: each was, once.
+    # An avatar shows nobody whether it was sent: each was, once. (A body that a kill cut off is a 400.)
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
-    patched = Counter(each.path for each in world.sandbox.requests if each.method == "PATCH")
+    patched = Counter(each.path for each in world.sandbox.requests if (each.method, each.status) == PATCHED)
     assert (len(patched), [each for each in patched.values() if each != 1]) == (80, [])
     assert world.query("SELECT result, count(*) FROM dub.push_log GROUP BY result") == [("applied", 80)]
     assert world.query("SELECT count(*) FROM dub.push_plans") == [(1,)]

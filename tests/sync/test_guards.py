@@ -151,7 +151,7 @@ def test_another_workspace_is_noticed_where_no_walk_has_met_anybody_yet(
     world, other = make_world(0), make_world(generate(30))
     world.load()
     first = world.sandbox.insert(name="First", email="first@example.test").id
-    world.execute(f"INSERT INTO dub.customers (id, observed_at) VALUES ('{first}', now())")
+    world.warehouse.execute(f"INSERT INTO dub.customers (id, observed_at) VALUES ('{first}', now())")
     assert_stopped(world, OtherWorkspace, mode, api_key=other.sandbox.key(), base_url=other.sandbox.url)
     assert world.load(mode).report.decision.kind == "full"
     world.assert_as_in_dub()
