@@ -51,6 +51,7 @@ def test_it_says_when_not_everybody_could_be_read(start_sandbox: StartSandbox, t
     assert "complete except 2" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_whole_reverse_run(sandbox: Sandbox, tmp_path: Path) -> None:
     one, two = sandbox.ids()[:2]
     taken = sandbox.snapshot()[two]["externalId"]

@@ -211,7 +211,9 @@ class Stored:
             pa.schema([("customer_id", pa.string()), ("requested_at", pa.timestamp("us", tz="UTC"))]),
             "log",
             "SELECT {customer_id}, max({requested_at}) FROM {LOG} WHERE {plan_id} = %s "
-            "AND {result} = 'applied' AND {customer_id} IS NOT NULL GROUP BY {customer_id}",
+            # Of what was accepted and not applied, a part may have been.
+            "AND {result} IN ('applied', 'accepted_not_applied') AND {customer_id} IS NOT NULL "
+            "GROUP BY {customer_id}",
             plan_id,
         )
         changed = dict(zip(*(ids[name].to_pylist() for name in ids.column_names), strict=True))

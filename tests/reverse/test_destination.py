@@ -221,6 +221,7 @@ def test_a_key_that_is_refused_ends_it_at_once_and_the_next_run_goes_on(
     assert len(crm.plans()) == 1, "the same plan"
 
 
+@pytest.mark.slow
 def test_while_a_load_is_under_way_dlt_tries_again(push_world: PushWorld) -> None:
     world = push_world
     one = world.sandbox.ids()[0]

@@ -105,6 +105,7 @@ def test_a_person_is_gone_from_everywhere(named: Mapping[str, Any], push_world: 
     world.assert_as_in_dub(gone=0)
 
 
+@pytest.mark.slow
 def test_it_is_only_shown_unless_somebody_says_yes(push_world: PushWorld) -> None:
     world = push_world
     person = with_person(world)
@@ -131,6 +132,7 @@ def test_nobody_is_found(push_world: PushWorld) -> None:
         erase(push_world, ids=["ext_x"])
 
 
+@pytest.mark.slow
 def test_customers_who_were_deleted_before_are_erased_too(push_world: PushWorld) -> None:
     world = push_world
     person = with_person(world)
@@ -190,6 +192,7 @@ def test_a_plan_that_would_create_the_person_again_is_given_up(push_world: PushW
     assert PERSON["external_id"] not in {row["externalId"] for row in world.sandbox.snapshot().values()}
 
 
+@pytest.mark.slow
 def test_who_cannot_be_deleted_keeps_everything(push_world: PushWorld) -> None:
     world = push_world
     person = with_person(world)
@@ -254,6 +257,7 @@ def test_interrupted_anywhere_it_is_gone_on_with(
     assert world.query("SELECT count(*) FROM dub.erasures WHERE erased_at IS NULL") == [(0,)]
 
 
+@pytest.mark.slow
 @pytest.mark.only("duckdb")
 def test_what_others_keep_in_the_file_survives(push_world: PushWorld) -> None:
     world, file = push_world, file_of(push_world)
