@@ -66,7 +66,7 @@ class Store:
                 self._save(unsaved, sweep)
                 unsaved = []
             if number == stop_after:
-                pages.close()  # type: ignore[attr-defined]
+                pages.close()
                 return None
         self._save(unsaved, sweep)
         assert sweep.certificate is not None

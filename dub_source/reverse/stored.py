@@ -20,6 +20,7 @@ from dub_source.reverse.push_tables import (
     SETTLED,
     change_key,
     changes_of,
+    in_effect,
     outcomes_of,
     plans_of,
     settled_of,
@@ -207,16 +208,16 @@ class Stored:
         """Customers whom a plan has changed, and the mirror does not know: that load was killed half-way."""
         if not self.mirror.exists:
             return []
-        ids = self._read(
-            pa.schema([("customer_id", pa.string()), ("requested_at", pa.timestamp("us", tz="UTC"))]),
+        names = ("customer_id", "requested_at", "result", "asked", "answered")
+        done = self._read(
+            pa.schema([PUSH_LOG.field(name) for name in names]),
             "log",
-            "SELECT {customer_id}, max({requested_at}) FROM {LOG} WHERE {plan_id} = %s "
-            # Of what was accepted and not applied, a part may have been.
+            f"SELECT {', '.join(f'{{{name}}}' for name in names)} FROM {{LOG}} WHERE {{plan_id}} = %s "
             "AND {result} IN ('applied', 'accepted_not_applied') AND {customer_id} IS NOT NULL "
-            "GROUP BY {customer_id}",
+            "ORDER BY {requested_at}",
             plan_id,
         )
-        changed = dict(zip(*(ids[name].to_pylist() for name in ids.column_names), strict=True))
+        changed = {row["customer_id"]: row["requested_at"] for row in done.to_pylist() if in_effect(row)}
         known = self.mirror.known_of(list(changed))
         seen = dict(zip(known["id"].to_pylist(), known["observed_at"].to_pylist(), strict=True))
         return [each for each, moment in changed.items() if each not in seen or seen[each] < moment]

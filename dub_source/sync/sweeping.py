@@ -1,7 +1,7 @@
 """A full run: everybody, with a proof, and so those who are gone."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -123,21 +123,22 @@ def _until_it_fails(sweep: Sweep, deadline: Deadline, keep: Callable[[], None]) 
 
     A failure of whoever takes the pages is another matter: what became of the last one is not known then.
     """
-    pages = iter(sweep)
-    while True:
-        try:
-            deadline.check()
-            page = next(pages)
-        except StopIteration:
-            return
-        except WalkIncomplete:
-            raise  # Going on from there would lose the place again.
-        except Exception:
-            # Not after an interrupt, which may come when the page is noted and not yet here.
-            with suppress(Exception):
-                keep()
-            raise
-        yield page
+    # Closed here, so that at the deadline its threads end, too.
+    with closing(iter(sweep)) as pages:
+        while True:
+            try:
+                deadline.check()
+                page = next(pages)
+            except StopIteration:
+                return
+            except WalkIncomplete:
+                raise  # Going on from there would lose the place again.
+            except Exception:
+                # Not after an interrupt, which may come when the page is noted and not yet here.
+                with suppress(Exception):
+                    keep()
+                raise
+            yield page
 
 
 def _state(reading: Reading, frontier: Frontier, spool: Spool) -> State:

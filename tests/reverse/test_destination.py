@@ -204,6 +204,7 @@ def test_options_that_cannot_be(options: dict[str, Any], kind: type[DubError], w
 # What goes wrong on the way
 
 
+@pytest.mark.slow
 def test_a_key_that_is_refused_ends_it_at_once_and_the_next_run_goes_on(
     push_world: PushWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +245,7 @@ def test_while_a_load_is_under_way_dlt_tries_again(push_world: PushWorld) -> Non
     assert world.shown(one)["name"] == "New"
 
 
+@pytest.mark.slow
 def test_without_customers_in_the_warehouse_it_says_so_or_loads_them(
     make_push_world: MakePushWorld,
 ) -> None:

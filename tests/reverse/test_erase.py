@@ -152,6 +152,7 @@ def test_somebody_whom_no_load_has_seen_is_deleted_in_dub(push_world: PushWorld)
     assert counts(world.load()) == NOTHING
 
 
+@pytest.mark.slow
 def test_who_had_a_value_once_is_left_alone_unless_that_is_said(push_world: PushWorld) -> None:
     """An external id that has gone over to somebody else does not take the first one with it."""
     world = push_world
@@ -169,6 +170,7 @@ def test_who_had_a_value_once_is_left_alone_unless_that_is_said(push_world: Push
     assert (result.erased, result.complete) == ((first,), True)
 
 
+@pytest.mark.slow
 def test_not_more_persons_than_are_allowed(push_world: PushWorld) -> None:
     world = push_world
     for _ in range(3):
@@ -302,6 +304,7 @@ def open_elsewhere(file: Path) -> Iterator[None]:
         process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.only("duckdb")
 def test_a_file_that_cannot_be_written_anew_stops_it_before_anybody_is_deleted(
     push_world: PushWorld, monkeypatch: pytest.MonkeyPatch

@@ -169,6 +169,7 @@ def test_an_answer_older_than_what_is_stored_is_not_stored(loaded: World) -> Non
     assert len(world.history(customer_id)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "written", ("customers", "customers_history", pytest.param("push_log", marks=pytest.mark.slow))
 )

@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import dlt
 import pytest
@@ -133,7 +134,7 @@ def test_a_table_that_cannot_be_read_is_not_taken_for_empty(
 
 
 def test_every_run_has_its_row(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_run, "DubClient", lambda settings: DubClient(settings, retry=NO_RETRY))
+    monkeypatch.setattr(sync_run, "DubClient", partial(DubClient, retry=NO_RETRY))
     world.load()
     world.load("incremental")
     with pytest.raises(Exception, match="was refused") as caught:

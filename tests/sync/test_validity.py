@@ -48,6 +48,7 @@ def test_ranges_follow_each_other_and_end_with_the_row(world: World) -> None:
     ) == [(119,)]
 
 
+@pytest.mark.slow
 def test_a_field_that_dub_adds_is_in_tables_history_and_view(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
