@@ -29,7 +29,7 @@ from dub_source.extraction import spool_folder
 from dub_source.reverse.drafts import Draft, plan_id
 from dub_source.reverse.figures import counts, requests
 from dub_source.reverse.journal import scrub_journals
-from dub_source.reverse.model import Change, Op, Outcome, Plan, Result
+from dub_source.reverse.model import IN_EFFECT, Change, Op, Outcome, Plan, Result
 from dub_source.reverse.persons import Person
 from dub_source.reverse.push_tables import change_key
 from dub_source.reverse.store import PushStore
@@ -45,8 +45,6 @@ ERASURES = pa.schema(
         ("removed", pa.string()),
     ]
 )
-GONE = (Result.APPLIED, Result.ALREADY_APPLIED)
-"""How a delete has ended if the customer does not exist any more."""
 
 _UNMADE = "The person whom it would have created was erased."
 _CLEARED = {"push_changes": ("external_id", "asked", "before"), "push_log": ("asked", "answered")}
@@ -156,12 +154,12 @@ class Erasing:
                 is still waiting is.
         """
         keys = self._keys(plan)
-        gone = [keys[each] for each, result in outcomes.items() if result in GONE and each in keys]
+        gone = [keys[each] for each, result in outcomes.items() if result in IN_EFFECT and each in keys]
         waits = (Result.NOT_ATTEMPTED, None)
         left = [
             keys[each]
             for each, result in outcomes.items()
-            if result not in GONE and result not in waits and each in keys
+            if result not in IN_EFFECT and result not in waits and each in keys
         ]
         for place in self._places("erasures"):
             self._rows.update(place, {"erased_at": self._clock()}, "erasure_key", gone)

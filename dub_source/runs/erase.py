@@ -12,8 +12,8 @@ from dub_source.destinations import Target
 from dub_source.destinations.duckdb_rewrite import check_room
 from dub_source.errors import DubError, TooManyDeletes
 from dub_source.reverse.apply import ApplyObserver
-from dub_source.reverse.erasing import GONE, Erasing, erase_plan
-from dub_source.reverse.model import Plan, Result
+from dub_source.reverse.erasing import Erasing, erase_plan
+from dub_source.reverse.model import IN_EFFECT, Plan, Result
 from dub_source.reverse.named import Named
 from dub_source.reverse.persons import Found, Persons
 from dub_source.runs.apply_result import ApplyResult
@@ -231,8 +231,8 @@ class _Erasure:
         return replace(
             result,
             applies=tuple(applies),
-            erased=tuple(sorted(each for each, how in ends.items() if how in GONE)),
-            left={each: how for each, how in sorted(ends.items()) if how not in GONE},
+            erased=tuple(sorted(each for each, how in ends.items() if how in IN_EFFECT)),
+            left={each: how for each, how in sorted(ends.items()) if how not in IN_EFFECT},
             removed=dict(sorted(self._removed.items())),
             rewritten=rewritten,
             waiting=tuple(self._erasing.pending()),
@@ -274,7 +274,7 @@ class _Erasure:
             if each.customer_id is not None
         }
         outcomes[plan.plan_id] = results
-        gone = [each for each, result in results.items() if result in GONE]
+        gone = [each for each, result in results.items() if result in IN_EFFECT]
         values = self._persons.values_of(gone)
         unmade = self._persons.unmade(values["external_id"], values["email"])
         self._removed += self._erasing.remove(plan.plan_id, gone, unmade)
@@ -282,7 +282,7 @@ class _Erasure:
 
     def _remove_unmade(self, outcomes: Mapping[str, Mapping[str, Result | None]]) -> None:
         """Persons in plans alone: named by what a creation asked for, which made nobody."""
-        if any(result not in GONE for results in outcomes.values() for result in results.values()):
+        if any(result not in IN_EFFECT for results in outcomes.values() for result in results.values()):
             return  # Somebody of these names is still there.
         emails = {each.lower() for each in self._named.emails}
         unmade = self._persons.unmade(set(self._named.external_ids), emails)
