@@ -241,7 +241,7 @@ class _Erasure:
 
     def _found(self) -> tuple[EraseResult, Found]:
         place = self._place
-        rate = place.asked_dub()
+        requests_per_s = place.asked_dub()
         with place.client() as client:
             all_found = self._persons.find(client, self._named)
         found = self._bounds.within(all_found)
@@ -249,7 +249,7 @@ class _Erasure:
         if found.persons:
             made, changes = erase_plan(found.persons, table=place.store.table, nobodies=found.nobodies)
             made = replace(made, created_at=self._clock(), baseline=place.form.baseline)
-            plan = stored_plan(place, made, changes, target=self._target, rate=rate)
+            plan = stored_plan(place, made, changes, target=self._target, requests_per_s=requests_per_s)
         deleted = sum(each.deleted for each in found.persons)
         result = EraseResult(
             target=self._target,

@@ -19,7 +19,6 @@ from dub_source.extraction import KEPT
 from dub_source.reverse import guards
 from dub_source.reverse.form import Form, configured_form
 from dub_source.reverse.store import PushStore
-from dub_source.reverse.summary import Rate
 from dub_source.runs.arguments import refuse_empty
 from dub_source.runs.warehouse import warehouse
 from dub_source.settings import Settings
@@ -69,8 +68,8 @@ class Pushing:
         """A client of the workspace, to be closed."""
         return DubClient(self.settings)
 
-    def asked_dub(self) -> Rate | None:
-        """What the key allows, None if Dub does not say; and that it leads to the workspace that was loaded.
+    def asked_dub(self) -> float | None:
+        """Requests a second, None if Dub does not say; and that the key leads to the workspace of the load.
 
         Raises:
             OtherWorkspace: if it leads to another one.
@@ -79,9 +78,7 @@ class Pushing:
         with self.client() as client:
             limit = client.probe().limit
             self.check_workspace(client)
-        if limit is None:
-            return None
-        return Rate(limit, self.settings.rate_window_s, self.settings.max_rate_share)
+        return self.settings.requests_per_s(limit)
 
     def check_workspace(self, client: DubClient, known: Sequence[str] | None = None) -> None:
         """Make sure that the key leads to the workspace that was loaded.

@@ -63,7 +63,7 @@ def revert(
             reverted.plan(created_at=clock(), baseline=place.form.baseline),
             reverted.changes,
             target=target,
-            rate=place.asked_dub(),
+            requests_per_s=place.asked_dub(),
             notes=reverted.notes,
         )
 
