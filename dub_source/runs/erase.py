@@ -19,7 +19,7 @@ from dub_source.reverse.persons import Found, Persons
 from dub_source.runs.apply_result import ApplyResult
 from dub_source.runs.course import Course
 from dub_source.runs.plan import PlanResult, stored_plan
-from dub_source.runs.pushing import Pushing, checked_options, pushing, utc_now
+from dub_source.runs.pushing import Pushing, pushing, utc_now
 
 _MAX_PERSONS = 100
 _KEPT_BY_DATABASE = (
@@ -144,7 +144,7 @@ def erase(
         DubError: for everything else that a person can do something about.
     """
     named = Named(tuple(ids), tuple(external_ids), tuple(emails))
-    with pushing(target, pipelines_dir, checked_options(options)) as place:
+    with pushing(target, pipelines_dir, options) as place:
         erasure = _Erasure(
             place,
             target,

@@ -81,10 +81,10 @@ def plan(
         PlanRefused: if a guard stops it; nothing is stored then.
         DubError: for everything else that a person can do something about.
     """
-    given = checked_options(options)
+    arguments = checked_options(options)
     if refresh:
-        load(target, pipelines_dir=pipelines_dir, observer=observer, **given)
-    with pushing(target, pipelines_dir, given) as place:
+        load(target, pipelines_dir=pipelines_dir, observer=observer, **arguments)
+    with pushing(target, pipelines_dir, arguments) as place:
         guards.check_mirror_age(place.store.last_load(), now=clock(), max_age_h=sync.max_mirror_age_h)
         desired = read_desired(sync, pipeline=place.pipeline, folder=folder)
         owned = _owned(place, sync, folder)
