@@ -84,9 +84,7 @@ class ApplyResult:
             "stopped_by": None if stopped_by is None else str(stopped_by),
             "requests": self.report.requests,
             "seconds": round(self.seconds, 3),
-            "destination": self.target.destination,
-            "location": self.target.location,
-            "dataset": self.target.dataset,
+            **self.target.as_json(),
         }
 
 

@@ -91,9 +91,7 @@ class EraseResult:
             "notes": list(self.notes),
             "complete": self.complete,
             "stopped_by": None if self.stopped_by is None else str(self.stopped_by),
-            "destination": self.target.destination,
-            "location": self.target.location,
-            "dataset": self.target.dataset,
+            **self.target.as_json(),
         }
 
 

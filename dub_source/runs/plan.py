@@ -43,9 +43,7 @@ class PlanResult:
         return self.summary.as_dict() | {
             "finished": self.finished,
             "results": {result.value: count for result, count in self.results.items()},
-            "destination": self.target.destination,
-            "location": self.target.location,
-            "dataset": self.target.dataset,
+            **self.target.as_json(),
         }
 
 
