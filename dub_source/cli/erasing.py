@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dub_source.cli.options import (
-    EXIT_CODES,
-    form_of,
-    form_options,
-    given,
-    one_workspace,
-    place_of,
-    place_options,
-)
-from dub_source.cli.push_reporting import apply_progress
+from dub_source.cli.options import EXIT_CODES, Where, where_options
+from dub_source.cli.push_reporting import apply_progress, exit_code_of
 from dub_source.cli.reporting import exit_on_error, say_result
 from dub_source.failures import ExitCode
 from dub_source.process import unhurried_garbage_collector
@@ -38,26 +30,17 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do it. Without this, it is only shown.")
 @click.option("--include-former", is_flag=True, help="Also who had such a value once, and has it no more.")
 @click.option("--max-persons", type=click.IntRange(0), help="So many customers at most (100).")
-@form_options
-@one_workspace
-@place_options
+@where_options
 @exit_on_error
 def erase(
+    where: Where,
     ids: tuple[str, ...],
     external_ids: tuple[str, ...],
     emails: tuple[str, ...],
     file: Path | None,
     yes: bool,
-    workspace: str | None,
-    database: Path | None,
-    dataset: str,
-    destination: str,
-    base_url: str | None,
     as_json: bool,
-    expanded: bool | None,
-    exclude_columns: tuple[str, ...],
-    hash_columns: tuple[str, ...],
-    **options: Any,
+    **bounds: Any,
 ) -> int:
     """Delete persons in Dub, and remove their values from the warehouse and from this tool's files.
 
@@ -69,7 +52,7 @@ def erase(
             from dub_source.reverse.named import named_in
 
         named = named_in(file) if file is not None else None
-        target, settings = place_of(workspace, database, dataset, destination)
+        target, options = where.found()
         result = runs.erase(
             target,
             ids=[*ids, *(named.ids if named else ())],
@@ -77,10 +60,10 @@ def erase(
             emails=[*emails, *(named.emails if named else ())],
             apply=yes,
             observer=observer,
-            **settings | given(base_url=base_url, **form_of(expanded, exclude_columns, hash_columns)),
             **options,
+            **bounds,
         )
-    code = _exit_code(result, done=yes)
+    code = exit_code_of(result) if yes else ExitCode.OK
     say_result(result.as_json(), lambda: about_erasure(result, done=yes), code, as_json=as_json)
     return code
 
@@ -127,13 +110,3 @@ def _what_was_done(result: EraseResult) -> list[str]:
     if result.waiting:
         lines.append("It is not done: run the same again to go on.")
     return lines
-
-
-def _exit_code(result: EraseResult, *, done: bool) -> int:
-    from dub_source.failures import explain
-
-    if not done:
-        return ExitCode.OK
-    if result.stopped_by is not None:
-        return explain(result.stopped_by).exit_code
-    return ExitCode.OK if result.complete else ExitCode.NOT_ALL

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from dub_source.destinations import Target
 
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<3}  {code.meaning}" for code in ExitCode)
 
@@ -37,6 +40,7 @@ _SOME_WORKSPACES = (
     ),
     click.option("--all-workspaces", is_flag=True, help="All workspaces of the settings."),
 )
+_ONE_WORKSPACE = (click.option("--workspace", help="This workspace of the settings, in its own place."),)
 _FORM = (
     click.option(
         "--expanded/--no-expanded", default=None, help="Load link, partner, program, discount (default)."
@@ -53,11 +57,6 @@ _FORM = (
 def place_options(command: F) -> F:
     """Where the customers are, and how to print: ``database``, ``dataset``, ..., ``as_json``."""
     return _with(command, _PLACE)
-
-
-def one_workspace(command: F) -> F:
-    """Which of several workspaces: ``workspace``."""
-    return click.option("--workspace", help="This workspace of the settings, in its own place.")(command)
 
 
 def some_workspaces(command: F) -> F:
@@ -83,21 +82,48 @@ def target_of(database: Path | None, dataset: str, destination: str) -> Target:
     return Target(destination, dataset, database or DEFAULT_DATABASE)
 
 
-def place_of(
-    workspace: str | None, database: Path | None, dataset: str, destination: str
-) -> tuple[Target, dict[str, Any]]:
-    """The place of a workspace, and what its settings have for plans; without one what the options name.
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the options of a command say about the customers in the warehouse: whose, where, in which form."""
 
-    Raises:
-        SettingsError: if there is no such workspace, or it cannot be used.
-    """
-    if workspace is None:
-        return target_of(database, dataset, destination), {}
-    from dub_source.runs import push_options
-    from dub_source.workspaces import select
+    workspace: str | None
+    database: Path | None
+    dataset: str
+    destination: str
+    pipelines_dir: Path | None
+    base_url: str | None
+    expanded: bool | None
+    exclude_columns: tuple[str, ...]
+    hash_columns: tuple[str, ...]
 
-    (one,) = select([workspace], destination=destination, dataset=dataset, database=database)
-    return one.target, push_options(one.options)
+    def found(self) -> tuple[Target, dict[str, Any]]:
+        """The place, and arguments of runs: what the options say wins over the settings of the workspace.
+
+        Raises:
+            SettingsError: if there is no such workspace, or it cannot be used.
+        """
+        form = form_of(self.expanded, self.exclude_columns, self.hash_columns)
+        options = given(pipelines_dir=self.pipelines_dir, base_url=self.base_url, **form)
+        if self.workspace is None:
+            return target_of(self.database, self.dataset, self.destination), options
+        from dub_source.runs import push_options
+        from dub_source.workspaces import select
+
+        (one,) = select(
+            [self.workspace], destination=self.destination, dataset=self.dataset, database=self.database
+        )
+        return one.target, push_options(one.options) | options
+
+
+def where_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Options of the commands that carry something back into Dub: a ``where``, and ``as_json``."""
+
+    @functools.wraps(command)
+    def wrapped(**options: Any) -> R:
+        where: dict[str, Any] = {each.name: options.pop(each.name) for each in fields(Where)}
+        return command(where=Where(**where), **options)
+
+    return _with(wrapped, _FORM + _ONE_WORKSPACE + _PLACE)
 
 
 def given(**options: Any) -> dict[str, Any]:

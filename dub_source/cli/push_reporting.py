@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dub_source.cli.json_log import LoggedApply, log, logs_json
-from dub_source.cli.reporting import SECONDS_BETWEEN_LINES, progress_bar
+from dub_source.cli.reporting import progress_bar
 from dub_source.cli.streams import tell
-from dub_source.events import warnings_as_events
+from dub_source.events import SECONDS_BETWEEN_EVENTS, warnings_as_events
+from dub_source.failures import ExitCode, explain
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from dub_source.reverse.apply import ApplyObserver
     from dub_source.reverse.model import Result
-    from dub_source.runs import ApplyResult, PlanResult, Trouble
+    from dub_source.runs import ApplyResult, EraseResult, PlanResult, Trouble
 
 
 def about_plan(result: PlanResult, workspace: str | None = None) -> str:
@@ -53,6 +54,13 @@ def about_apply(result: ApplyResult, workspace: str | None = None) -> str:
     elif counts.get("rejected"):
         lines += ["Send again what was rejected:", f"  {_apply(plan.plan_id, workspace)} --retry-rejected"]
     return "\n".join(lines)
+
+
+def exit_code_of(result: ApplyResult | EraseResult) -> int:
+    """What ended it early decides; else whether everything is in effect."""
+    if result.stopped_by is not None:
+        return explain(result.stopped_by).exit_code
+    return ExitCode.OK if result.complete else ExitCode.NOT_ALL
 
 
 def _apply(plan_id: str, workspace: str | None) -> str:
@@ -113,7 +121,7 @@ class _Lines:
 
     def settled(self, counts: Mapping[Result, int]) -> None:
         settled = min(sum(counts.values()), self._changes)
-        if settled and self._clock() - self._last >= SECONDS_BETWEEN_LINES:
+        if settled and self._clock() - self._last >= SECONDS_BETWEEN_EVENTS:
             left = (self._clock() - self._began) / settled * (self._changes - settled)
             self._say(f"Settled {settled:,} of {self._changes:,} changes, about {left:,.0f} s left")
 

@@ -6,7 +6,6 @@ import functools
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -15,6 +14,7 @@ import click
 
 from dub_source.cli.json_log import log, logged, logs_json
 from dub_source.cli.streams import silence, tell
+from dub_source.events import Events
 from dub_source.process import sigterm_as_exception
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from dub_source.sync import Observer, Report
 
 P = ParamSpec("P")
-SECONDS_BETWEEN_LINES = 5.0
 
 
 class OutputFailed(Exception):
@@ -120,7 +119,7 @@ def progress(*, quiet: bool) -> Iterator[Observer | None]:
         with progress_bar() as bar:
             yield _Bar(bar)
     else:
-        yield _Lines(time.monotonic)
+        yield Events(_tell_event)
 
 
 def progress_bar() -> Progress:
@@ -156,32 +155,24 @@ class _Bar:
         self._bar.update(self._task, description="Loading what has changed")
 
 
-class _Lines:
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._last = clock()
-        self._total: int | None = None
-        self._read = 0
+def _tell_event(event: Mapping[str, Any]) -> None:
+    if words := event_in_words(event):
+        tell(words)
 
-    def begins(self, report: Report) -> None:
-        pass
 
-    def expecting(self, customers: int | None) -> None:
-        self._total = customers
-        self._say("Reading customers" if customers is None else f"Reading {customers:,} customers")
-
-    def read(self, customers: int) -> None:
-        self._read = customers
-        if self._clock() - self._last >= SECONDS_BETWEEN_LINES:
-            of = "" if self._total is None else f" of {self._total:,}"
-            self._say(f"Read {customers:,}{of} customers")
-
-    def ended(self) -> None:
-        self._say(f"Read {self._read:,} customers; loading what has changed")
-
-    def _say(self, text: str) -> None:
-        self._last = self._clock()
-        tell(text)
+def event_in_words(event: Mapping[str, Any]) -> str:
+    """What a load tells (:mod:`dub_source.events`); nothing where that is not worth a line."""
+    match event["event"], event.get("customers"):
+        case "expecting", None:
+            return "Reading customers"
+        case "expecting", customers:
+            return f"Reading {customers:,} customers"
+        case "reading", customers:
+            of = "" if event["of"] is None else f" of {event['of']:,}"
+            return f"Read {customers:,}{of} customers"
+        case "loading", customers:
+            return f"Read {customers:,} customers; loading what has changed"
+    return ""
 
 
 def summary(result: LoadResult) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dub_source.cli.json_log import log, logs_json
-from dub_source.cli.reporting import in_one_line, say
+from dub_source.cli.reporting import event_in_words, in_one_line, say
 from dub_source.cli.streams import tell
 from dub_source.errors import SettingsError
 from dub_source.process import unhurried_garbage_collector
@@ -67,7 +67,7 @@ class _Told:
     def told(self, workspace: str, event: Mapping[str, Any]) -> None:
         if event["event"] == "warning":
             tell(f"{workspace}: {event['text']}")
-        elif not self._quiet and (words := _words(event)):
+        elif not self._quiet and (words := event_in_words(event)):
             tell(f"{workspace}: {words}")
 
     def ended(self, run: WorkspaceRun) -> None:
@@ -85,16 +85,3 @@ class _Logged:
 
     def ended(self, run: WorkspaceRun) -> None:
         log({"event": "done" if run.error is None else "failed", **run.as_json()})
-
-
-def _words(event: Mapping[str, Any]) -> str:
-    match event["event"], event.get("customers"):
-        case "expecting", None:
-            return "Reading customers"
-        case "expecting", customers:
-            return f"Reading {customers:,} customers"
-        case "reading", customers:
-            return f"Read {customers:,} customers"
-        case "loading", customers:
-            return f"Read {customers:,} customers; loading what has changed"
-    return ""

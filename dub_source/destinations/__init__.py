@@ -33,6 +33,10 @@ class Target:
         """The place in words."""
         return str(self.database) if self.destination == "duckdb" else self.destination
 
+    def as_json(self) -> dict[str, str]:
+        """The same as plain values."""
+        return {"destination": self.destination, "location": self.location, "dataset": self.dataset}
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

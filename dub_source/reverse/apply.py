@@ -23,7 +23,7 @@ from dub_source.reverse.sending import Sending, Settled
 from dub_source.reverse.units import Known, known, units
 from dub_source.reverse.working import Crew, Ledger, Stop
 from dub_source.settings import Settings
-from dub_source.types import KeyInfo, Page
+from dub_source.types import Page
 from dub_source.walk import workers_for
 
 SAVE_EVERY_S = 15.0
@@ -208,7 +208,7 @@ class _Apply:
         except RequestError as error:
             self._stop.because(error)
             return
-        rate = self._rate(key)
+        rate = self._settings.requests_per_s(key.limit)
         self._crew = Crew(
             self._sending,
             self._looking,
@@ -224,12 +224,6 @@ class _Apply:
             # The deletes are the second part: what stops the first stops them, too.
             if part and not self._stop.is_set:
                 self._crew.work(part, self._meanwhile)
-
-    def _rate(self, key: KeyInfo) -> float | None:
-        """Requests a second."""
-        if key.limit is None:
-            return None
-        return key.limit * self._settings.max_rate_share / self._settings.rate_window_s
 
     def _recover(self) -> None:
         """What a killed apply has settled without saving it; its customers are read again for the mirror."""

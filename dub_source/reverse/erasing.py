@@ -12,7 +12,7 @@ request finds the same customers.
 import hashlib
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from dub_source.extraction import spool_folder
 from dub_source.reverse.drafts import Draft, plan_id
 from dub_source.reverse.figures import counts, requests
 from dub_source.reverse.journal import scrub_journals
-from dub_source.reverse.model import Change, Op, Outcome, Plan, Result
+from dub_source.reverse.model import IN_EFFECT, Change, Op, Outcome, Plan, Result
 from dub_source.reverse.persons import Person
 from dub_source.reverse.push_tables import change_key
 from dub_source.reverse.store import PushStore
@@ -45,8 +45,6 @@ ERASURES = pa.schema(
         ("removed", pa.string()),
     ]
 )
-GONE = (Result.APPLIED, Result.ALREADY_APPLIED)
-"""How a delete has ended if the customer does not exist any more."""
 
 _UNMADE = "The person whom it would have created was erased."
 _CLEARED = {"push_changes": ("external_id", "asked", "before"), "push_log": ("asked", "answered")}
@@ -122,14 +120,7 @@ class Erasing:
 
     def pending(self) -> list[str]:
         """Plans of erasures that were begun and are not done."""
-        tables = SqlTables(self._pipeline, {"erasures": "erasures"}, called="What is stored of erasures")
-        if not tables.columns["erasures"]:
-            return []
-        found = tables.read(
-            pa.schema([("plan_id", pa.string())]),
-            "SELECT DISTINCT {plan_id} FROM {ERASURES} WHERE {erased_at} IS NULL ORDER BY {plan_id}",
-        )
-        return [each for rows in found for each in rows["plan_id"].to_pylist()]
+        return sorted({plan for plan, _, _ in self._waiting()})
 
     def begin(self, plan: str, ids: Iterable[str]) -> None:
         """Note that these customers are to be erased. Call it before anything is sent."""
@@ -155,35 +146,29 @@ class Erasing:
             outcomes: of its customers. One who was left alone for good is not to be erased any more, one who
                 is still waiting is.
         """
-        keys = self._keys(plan)
-        gone = [keys[each] for each, result in outcomes.items() if result in GONE and each in keys]
-        waits = (Result.NOT_ATTEMPTED, None)
-        left = [
-            keys[each]
-            for each, result in outcomes.items()
-            if result not in GONE and result not in waits and each in keys
-        ]
+        keys = self._keys(plan, outcomes)
+        gone = [key for each, key in keys.items() if outcomes[each] in IN_EFFECT]
+        go_on = (*IN_EFFECT, Result.NOT_ATTEMPTED, None)
+        left = [key for each, key in keys.items() if outcomes[each] not in go_on]
         for place in self._places("erasures"):
             self._rows.update(place, {"erased_at": self._clock()}, "erasure_key", gone)
             self._rows.delete(place, "erasure_key", left)
 
-    def _keys(self, plan: str) -> "_Keys":
-        """The keys of the rows of ``erasures`` that are not done, by customer."""
+    def _keys(self, plan: str, ids: Iterable[str]) -> dict[str, str]:
+        """The keys of the rows of ``erasures`` that are not done, by customer; of those who have one."""
+        by_hash = {hashed: key for its_plan, hashed, key in self._waiting() if its_plan == plan}
+        hashes = {each: customer_hash(each) for each in ids}
+        return {each: by_hash[hashed] for each, hashed in hashes.items() if hashed in by_hash}
+
+    def _waiting(self) -> Iterator[tuple[str, str, str]]:
+        """What is not done: plan, hash of the customer, key of the row."""
         tables = SqlTables(self._pipeline, {"erasures": "erasures"}, called="What is stored of erasures")
-        schema = pa.schema([("erasure_key", pa.string()), ("customer_sha256", pa.string())])
-        found = _Keys()
         if not tables.columns["erasures"]:
-            return found
-        for rows in tables.read(
-            schema,
-            "SELECT {erasure_key}, {customer_sha256} FROM {ERASURES} "
-            "WHERE {plan_id} = %s AND {erased_at} IS NULL",
-            plan,
-        ):
-            found.by_hash |= dict(
-                zip(*(rows[name].to_pylist() for name in rows.column_names[::-1]), strict=True)
-            )
-        return found
+            return
+        schema = pa.schema([ERASURES.field(name) for name in ("plan_id", "customer_sha256", "erasure_key")])
+        query = "SELECT {plan_id}, {customer_sha256}, {erasure_key} FROM {ERASURES} WHERE {erased_at} IS NULL"
+        for rows in tables.read(schema, query):
+            yield from zip(*(rows[name].to_pylist() for name in schema.names), strict=True)
 
     # Removing
 
@@ -259,11 +244,9 @@ class Erasing:
             for value, number in counted.items():
                 held[keys[value] if by_change else value][place.table] += number
         by_text: defaultdict[str, list[str]] = defaultdict(list)
-        noted = self._keys(plan)
-        for customer_id in ids:
-            if customer_id in noted:
-                text = orjson.dumps(dict(held[customer_id]), option=orjson.OPT_SORT_KEYS).decode()
-                by_text[text].append(noted[customer_id])
+        for customer_id, key in self._keys(plan, ids).items():
+            text = orjson.dumps(dict(held[customer_id]), option=orjson.OPT_SORT_KEYS).decode()
+            by_text[text].append(key)
         for place in self._places("erasures"):
             for text, their_keys in by_text.items():
                 self._rows.update(place, {"removed": text}, "erasure_key", their_keys, where_null="removed")
@@ -278,16 +261,3 @@ class Erasing:
 
     def _places(self, *tables: str) -> list[Place]:
         return self._rows.places(tables)
-
-
-class _Keys:
-    """Keys of rows of ``erasures``, by the customer's id."""
-
-    def __init__(self) -> None:
-        self.by_hash: dict[str, str] = {}
-
-    def __contains__(self, customer_id: str) -> bool:
-        return customer_hash(customer_id) in self.by_hash
-
-    def __getitem__(self, customer_id: str) -> str:
-        return self.by_hash[customer_hash(customer_id)]

@@ -101,18 +101,9 @@ class Stored:
 
     # Plans
 
-    def plans(self) -> list[StoredPlan]:
+    def plans(self) -> list[Plan]:
         """All plans, the newest first."""
-        counted = self._read(
-            pa.schema([("plan_id", pa.string()), ("result", pa.string()), ("count", pa.int64())]),
-            "log",
-            "SELECT {plan_id}, {result}, count(*) FROM {LOG} GROUP BY {plan_id}, {result}",
-        )
-        results: dict[str, dict[Result, int]] = {}
-        for row in counted.to_pylist():
-            results.setdefault(row["plan_id"], {})[Result(row["result"])] = row["count"]
-        rows = self._rows(PUSH_PLANS, "plans", "ORDER BY {created_at} DESC, {plan_id}")
-        return [StoredPlan(plan, results.get(plan.plan_id, {})) for plan in plans_of(rows)]
+        return list(plans_of(self._rows(PUSH_PLANS, "plans", "ORDER BY {created_at} DESC, {plan_id}")))
 
     def plan(self, plan_id: str) -> Plan | None:
         """A plan; None if there is none of this id."""

@@ -80,7 +80,7 @@ def find_plan(store: PushStore, plan_id: str) -> Plan:
             f"A plan is named by its id, such as plan_0123456789abcdef01234567, or by its first {_SHORTEST} "
             "characters or more: see what dub-source plan has printed."
         )
-    found = [each.plan for each in store.plans() if each.plan.plan_id.startswith(wanted)]
+    found = [each for each in store.plans() if each.plan_id.startswith(wanted)]
     if not found:
         raise InvalidArgument(
             f"There is no plan {wanted} in this place: make it with dub-source plan, or name the database, "

@@ -18,7 +18,7 @@ from dub_source.errors import (
     WorkspaceNotFound,
 )
 from dub_source.failures import explain
-from dub_source.runs.arguments import refuse_empty
+from dub_source.runs.arguments import given
 from dub_source.source import configured_settings
 
 
@@ -41,7 +41,7 @@ def check(**options: Any) -> Iterator[Finding]:
     Ends with the first finding that is bad, because the rest cannot be looked at then.
     """
     try:
-        yield from _findings({name: value for name, value in options.items() if value is not None})
+        yield from _findings(given(options))
     except ConfigurationException as error:
         yield Finding("settings", False, explain(error).sentence, error)
     except DubError as error:
@@ -58,10 +58,9 @@ _TOPICS: dict[type[DubError], str] = {
 }
 
 
-def _findings(given: dict[str, Any]) -> Iterator[Finding]:
-    refuse_empty(**given)
+def _findings(arguments: dict[str, Any]) -> Iterator[Finding]:
     known = inspect.signature(configured_settings).parameters
-    settings = configured_settings(**{name: value for name, value in given.items() if name in known})
+    settings = configured_settings(**{name: value for name, value in arguments.items() if name in known})
     with DubClient(settings) as client:
         info = client.probe()
         yield Finding("reachability", True, f"{settings.base_url} answers in {info.latency_s * 1000:.0f} ms")

@@ -13,7 +13,7 @@ from dub_source.destinations import Target
 from dub_source.errors import StalePlan
 from dub_source.reverse.apply import ApplyObserver, apply_plan
 from dub_source.reverse.journal import Journal
-from dub_source.reverse.model import Op, Outcome, Plan, Result
+from dub_source.reverse.model import IN_EFFECT, Op, Outcome, Plan, Result
 from dub_source.reverse.store import Written
 from dub_source.reverse.write_through import write_through
 from dub_source.runs.apply_result import ApplyResult, troubles
@@ -148,7 +148,7 @@ class Course:
     def _shows_gone(self, outcome: Outcome) -> bool:
         """Whether the customer does not exist any more, by Dub's own words."""
         if outcome.number in self._deletes:
-            return outcome.result in (Result.APPLIED, Result.ALREADY_APPLIED)
+            return outcome.result in IN_EFFECT
         return outcome.result is Result.DRIFTED and outcome.status == _NOT_FOUND
 
     def _rows(self, client: DubClient, pages: Sequence[Page], gone: Mapping[str, datetime]) -> Written:

@@ -27,7 +27,7 @@ from dub_source.errors import (
     StalePlan,
 )
 from dub_source.failures import ExitCode, cause, explain
-from dub_source.reverse.model import Result
+from dub_source.reverse.model import IN_EFFECT
 from dub_source.reverse.sync_file import Key, Sync
 from dub_source.runs.apply import apply
 from dub_source.runs.apply_result import ApplyResult
@@ -233,9 +233,7 @@ def _tell(result: ApplyResult, *, unmatched: int = 0) -> None:
     """
     plan_id = result.plan.plan_id
     failed = {
-        each.value: number
-        for each, number in result.counts.items()
-        if number and each not in (Result.APPLIED, Result.ALREADY_APPLIED)
+        each.value: number for each, number in result.counts.items() if number and each not in IN_EFFECT
     }
     if failed:
         _logger.warning(

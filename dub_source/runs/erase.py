@@ -12,14 +12,14 @@ from dub_source.destinations import Target
 from dub_source.destinations.duckdb_rewrite import check_room
 from dub_source.errors import DubError, TooManyDeletes
 from dub_source.reverse.apply import ApplyObserver
-from dub_source.reverse.erasing import GONE, Erasing, erase_plan
-from dub_source.reverse.model import Plan, Result
+from dub_source.reverse.erasing import Erasing, erase_plan
+from dub_source.reverse.model import IN_EFFECT, Plan, Result
 from dub_source.reverse.named import Named
 from dub_source.reverse.persons import Found, Persons
 from dub_source.runs.apply_result import ApplyResult
 from dub_source.runs.course import Course
 from dub_source.runs.plan import PlanResult, stored_plan
-from dub_source.runs.pushing import Pushing, checked_options, pushing, utc_now
+from dub_source.runs.pushing import Pushing, pushing, utc_now
 
 _MAX_PERSONS = 100
 _KEPT_BY_DATABASE = (
@@ -91,9 +91,7 @@ class EraseResult:
             "notes": list(self.notes),
             "complete": self.complete,
             "stopped_by": None if self.stopped_by is None else str(self.stopped_by),
-            "destination": self.target.destination,
-            "location": self.target.location,
-            "dataset": self.target.dataset,
+            **self.target.as_json(),
         }
 
 
@@ -144,7 +142,7 @@ def erase(
         DubError: for everything else that a person can do something about.
     """
     named = Named(tuple(ids), tuple(external_ids), tuple(emails))
-    with pushing(target, pipelines_dir, checked_options(options)) as place:
+    with pushing(target, pipelines_dir, options) as place:
         erasure = _Erasure(
             place,
             target,
@@ -231,8 +229,8 @@ class _Erasure:
         return replace(
             result,
             applies=tuple(applies),
-            erased=tuple(sorted(each for each, how in ends.items() if how in GONE)),
-            left={each: how for each, how in sorted(ends.items()) if how not in GONE},
+            erased=tuple(sorted(each for each, how in ends.items() if how in IN_EFFECT)),
+            left={each: how for each, how in sorted(ends.items()) if how not in IN_EFFECT},
             removed=dict(sorted(self._removed.items())),
             rewritten=rewritten,
             waiting=tuple(self._erasing.pending()),
@@ -241,7 +239,7 @@ class _Erasure:
 
     def _found(self) -> tuple[EraseResult, Found]:
         place = self._place
-        rate = place.asked_dub()
+        requests_per_s = place.asked_dub()
         with place.client() as client:
             all_found = self._persons.find(client, self._named)
         found = self._bounds.within(all_found)
@@ -249,7 +247,7 @@ class _Erasure:
         if found.persons:
             made, changes = erase_plan(found.persons, table=place.store.table, nobodies=found.nobodies)
             made = replace(made, created_at=self._clock(), baseline=place.form.baseline)
-            plan = stored_plan(place, made, changes, target=self._target, rate=rate)
+            plan = stored_plan(place, made, changes, target=self._target, requests_per_s=requests_per_s)
         deleted = sum(each.deleted for each in found.persons)
         result = EraseResult(
             target=self._target,
@@ -274,7 +272,7 @@ class _Erasure:
             if each.customer_id is not None
         }
         outcomes[plan.plan_id] = results
-        gone = [each for each, result in results.items() if result in GONE]
+        gone = [each for each, result in results.items() if result in IN_EFFECT]
         values = self._persons.values_of(gone)
         unmade = self._persons.unmade(values["external_id"], values["email"])
         self._removed += self._erasing.remove(plan.plan_id, gone, unmade)
@@ -282,7 +280,7 @@ class _Erasure:
 
     def _remove_unmade(self, outcomes: Mapping[str, Mapping[str, Result | None]]) -> None:
         """Persons in plans alone: named by what a creation asked for, which made nobody."""
-        if any(result not in GONE for results in outcomes.values() for result in results.values()):
+        if any(result not in IN_EFFECT for results in outcomes.values() for result in results.values()):
             return  # Somebody of these names is still there.
         emails = {each.lower() for each in self._named.emails}
         unmade = self._persons.unmade(set(self._named.external_ids), emails)

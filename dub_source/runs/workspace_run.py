@@ -45,9 +45,7 @@ class WorkspaceRun:
             "exit_code": self.exit_code,
             "error": self.error,
             "seconds": round(self.seconds, 3),
-            "destination": self.target.destination,
-            "location": self.target.location,
-            "dataset": self.target.dataset,
+            **self.target.as_json(),
             **(self.result or {}),
         }
 

@@ -23,7 +23,7 @@ from dub_source.deadline import Deadline
 from dub_source.destinations import Target
 from dub_source.errors import InvalidArgument, OutOfTime, SettingsError
 from dub_source.failures import ExitCode, Terminated
-from dub_source.runs.arguments import refuse_empty
+from dub_source.runs.arguments import given
 from dub_source.runs.workspace_run import WorkspaceRun, failed, load_workspace
 from dub_source.workspaces import Workspace
 
@@ -77,14 +77,13 @@ def load_workspaces(
     at_once = min(_MOST_AT_ONCE, os.cpu_count() or 1) if parallel is None else parallel
     if at_once < 1:
         raise InvalidArgument("The number of loads at once (parallel) must be a whole number from 1 up.")
-    given = {name: value for name, value in options.items() if value is not None}
-    refuse_empty(**given)
-    if "accept_vanished" in given and len(workspaces) > 1:
+    arguments = given(options)
+    if "accept_vanished" in arguments and len(workspaces) > 1:
         raise SettingsError(
             "The number of accept_vanished comes from a look at one workspace, and several are to be loaded: "
             "load that one by itself."
         )
-    crew = _Crew(given, pipelines_dir, observer, max_seconds)
+    crew = _Crew(arguments, pipelines_dir, observer, max_seconds)
     if len(workspaces) == 1:
         return [crew.alone(workspaces[0])]
     with ThreadPoolExecutor(at_once, thread_name_prefix="dub-workspace") as pool:

@@ -79,7 +79,7 @@ class Reading:
 
     def on_dubs_clock(self, moment: datetime) -> datetime:
         """A moment of this machine's clock as Dub's clock shows it, as far as that is known."""
-        return moment + timedelta(seconds=self.client.limiter.server_offset_s or 0.0)
+        return self.client.limiter.on_servers_clock(moment)
 
     def surely_before(self, moment: datetime) -> datetime:
         """The same, rather a bit too early."""
