@@ -75,7 +75,7 @@ def rewrite(file: DuckDBFile) -> None:
     new = file.path.with_name(file.path.name + _SUFFIX)
     try:
         with _private(), duckdb.connect(str(file.path), config=_SETTINGS) as connection:
-            _copy(connection, file.path.stem, new)
+            _copy(connection, new)
             _like(file.path, new)
             # The lock on the old file keeps others from writing into it until it has lost its name. This
             # connection must leave no log behind, which would be replayed into the new one.
@@ -100,9 +100,11 @@ def rewrite(file: DuckDBFile) -> None:
         _sync(file.path.parent)
 
 
-def _copy(connection: "duckdb.DuckDBPyConnection", old: str, new: Path) -> None:
+def _copy(connection: "duckdb.DuckDBPyConnection", new: Path) -> None:
     connection.execute(f"ATTACH '{_quoted(str(new))}' AS {_NEW}")
-    # By the name that the old one has: views may say it.
+    # By the name that the old one has: views may say it. It is DuckDB's choice: of crm.prod.duckdb it is
+    # crm, of temp.duckdb temp_db.
+    old = str(_one(connection, "SELECT current_catalog()"))
     catalog = old.replace('"', '""')
     connection.execute(f'COPY FROM DATABASE "{catalog}" TO {_NEW}')
     if _contents(connection, old) != _contents(connection, _NEW):
@@ -114,6 +116,12 @@ def _copy(connection: "duckdb.DuckDBPyConnection", old: str, new: Path) -> None:
     connection.execute(f"DETACH {_NEW}")
     if _log_of(new).exists():
         raise OSError(0, "the new file's log was not closed")
+
+
+def _one(connection: "duckdb.DuckDBPyConnection", query: str) -> object:
+    """The only value that a query selects."""
+    ((value,),) = connection.execute(query).fetchall()
+    return value
 
 
 def _contents(connection: "duckdb.DuckDBPyConnection", catalog: str) -> dict[str, Any]:

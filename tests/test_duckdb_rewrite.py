@@ -1,0 +1,34 @@
+"""A database file is written anew with all that it holds, and without the bytes of what was deleted."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dub_source.destinations.duckdb_file import DuckDBFile
+from dub_source.destinations.duckdb_rewrite import rewrite
+
+SECRET = "quintessa.zyxwvut@mailhost.example"
+
+
+def file_at(path: Path) -> DuckDBFile:
+    """A file with a table from which a row was deleted."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE people (id INTEGER, email VARCHAR)")
+        connection.execute("INSERT INTO people VALUES (1, ?), (2, 'kept')", [SECRET])
+        connection.execute("CHECKPOINT")
+        connection.execute("DELETE FROM people WHERE id = 1")
+    assert SECRET.encode() in path.read_bytes()
+    return DuckDBFile.of(path, "dub")
+
+
+@pytest.mark.parametrize(
+    "name", ("customers.duckdb", "crm.prod.duckdb", "temp.duckdb", "main.db", ".hidden", "what?.db", "a'b\".db")
+)
+def test_whatever_the_file_is_called(name: str, tmp_path: Path) -> None:
+    file = file_at(tmp_path / name)
+    rewrite(file)
+    assert SECRET.encode() not in file.path.read_bytes()
+    with duckdb.connect(str(file.path)) as connection:
+        assert connection.execute("FROM people").fetchall() == [(2, "kept")]
+    assert [each.name for each in tmp_path.iterdir()] == [name]
