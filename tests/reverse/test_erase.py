@@ -193,6 +193,20 @@ def test_a_plan_that_would_create_the_person_again_is_given_up(push_world: PushW
 
 
 @pytest.mark.slow
+def test_names_that_only_dubs_database_takes_for_the_same_are_nobodys(push_world: PushWorld) -> None:
+    """It compares without accents and blanks at the end (recorded); they may be anybody's."""
+    world = push_world
+    world.sandbox.insert(external_id="resume-1")
+    plain = next(each for each in world.sandbox.ids() if "e" in each)
+    result = erase(
+        world, apply=False, external_ids=["résumé-1", "resume-1 "], ids=[plain.replace("e", "é"), f"{plain} "]
+    )
+    assert (result.living, result.nobodies) == (0, 4)
+    result = erase(world, apply=False, ids=[plain.upper()], external_ids=["resume-1"])
+    assert (result.living, result.nobodies) == (2, 0)
+
+
+@pytest.mark.slow
 def test_who_cannot_be_deleted_keeps_everything(push_world: PushWorld) -> None:
     world = push_world
     person = with_person(world)
