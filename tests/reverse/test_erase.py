@@ -206,6 +206,12 @@ def test_names_that_only_dubs_database_takes_for_the_same_are_nobodys(push_world
     assert (result.living, result.nobodies) == (2, 0)
 
 
+def test_half_characters_are_nobodys(push_world: PushWorld) -> None:
+    for names in ("ids", "external_ids", "emails"):
+        with pytest.raises(InvalidArgument, match="UTF-8"):
+            erase(push_world, **{names: ["\udcff@example.com"]})
+
+
 @pytest.mark.slow
 def test_who_cannot_be_deleted_keeps_everything(push_world: PushWorld) -> None:
     world = push_world
