@@ -13,6 +13,8 @@ from dub_source import runs
 from dub_source.errors import DestinationError, InvalidArgument, OtherWorkspace, TooManyDeletes
 from dub_source.failures import ExitCode, explain
 from dub_source.reverse.erasing import Erasing, customer_hash
+from dub_source.reverse.model import Result
+from dub_source.sandbox import Fault
 from dub_source.sandbox.generate import generate
 from tests.reverse.conftest import MakePushWorld
 from tests.reverse.world import PushWorld, command
@@ -210,6 +212,18 @@ def test_half_characters_are_nobodys(push_world: PushWorld) -> None:
     for names in ("ids", "external_ids", "emails"):
         with pytest.raises(InvalidArgument, match="UTF-8"):
             erase(push_world, **{names: ["\udcff@example.com"]})
+
+
+@pytest.mark.slow
+def test_a_delete_that_was_rejected_is_sent_again(push_world: PushWorld) -> None:
+    world = push_world
+    person = world.sandbox.ids()[0]
+    world.sandbox.inject(Fault("status", method="DELETE", status=422))
+    result = erase(world, ids=[person])
+    assert (result.complete, result.left, result.waiting) == (False, {person: Result.REJECTED}, ())
+    result = erase(world, ids=[person])
+    assert (result.complete, result.erased) == (True, (person,))
+    assert person not in world.sandbox.snapshot()
 
 
 @pytest.mark.slow
