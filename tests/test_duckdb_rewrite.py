@@ -23,7 +23,8 @@ def file_at(path: Path) -> DuckDBFile:
 
 
 @pytest.mark.parametrize(
-    "name", ("customers.duckdb", "crm.prod.duckdb", "temp.duckdb", "main.db", ".hidden", "what?.db", "a'b\".db")
+    "name",
+    ("customers.duckdb", "crm.prod.duckdb", "temp.duckdb", "main.db", ".hidden", "what?.db", "a'b\".db"),
 )
 def test_whatever_the_file_is_called(name: str, tmp_path: Path) -> None:
     file = file_at(tmp_path / name)
@@ -32,3 +33,14 @@ def test_whatever_the_file_is_called(name: str, tmp_path: Path) -> None:
     with duckdb.connect(str(file.path)) as connection:
         assert connection.execute("FROM people").fetchall() == [(2, "kept")]
     assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_what_a_killed_query_has_put_beside_it_goes_too(tmp_path: Path) -> None:
+    """DuckDB leaves such files forever: its next start looks at them no more."""
+    file = file_at(tmp_path / "customers.duckdb")
+    beside = tmp_path / "customers.duckdb.tmp"
+    beside.mkdir()
+    (beside / "duckdb_temp_storage_DEFAULT-0.tmp").write_text(SECRET, encoding="utf-8")
+    (beside / "theirs.txt").write_text("kept", encoding="utf-8")
+    rewrite(file)
+    assert [each.name for each in beside.iterdir()] == ["theirs.txt"]

@@ -75,6 +75,7 @@ def rewrite(file: DuckDBFile) -> None:
     new = file.path.with_name(file.path.name + _SUFFIX)
     try:
         with _private(), duckdb.connect(str(file.path), config=_SETTINGS) as connection:
+            _remove_spilled(connection)
             _copy(connection, new)
             _like(file.path, new)
             # The lock on the old file keeps others from writing into it until it has lost its name. This
@@ -116,6 +117,19 @@ def _copy(connection: "duckdb.DuckDBPyConnection", new: Path) -> None:
     connection.execute(f"DETACH {_NEW}")
     if _log_of(new).exists():
         raise OSError(0, "the new file's log was not closed")
+
+
+def _remove_spilled(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Remove rows that queries have put beside the file, and that a kill has left there.
+
+    DuckDB removes only what it has made since it was started. This connection has made nothing yet, and
+    nobody else has the file open.
+    """
+    folder = Path(str(_one(connection, "SELECT current_setting('temp_directory')")))
+    for path in folder.glob("duckdb_temp_*"):
+        path.unlink()
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _one(connection: "duckdb.DuckDBPyConnection", query: str) -> object:
