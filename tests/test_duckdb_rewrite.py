@@ -6,7 +6,8 @@ import duckdb
 import pytest
 
 from dub_source.destinations.duckdb_file import DuckDBFile
-from dub_source.destinations.duckdb_rewrite import rewrite
+from dub_source.destinations.duckdb_rewrite import check_copyable, rewrite
+from dub_source.errors import DestinationError
 
 SECRET = "quintessa.zyxwvut@mailhost.example"
 
@@ -44,3 +45,36 @@ def test_what_a_killed_query_has_put_beside_it_goes_too(tmp_path: Path) -> None:
     (beside / "theirs.txt").write_text("kept", encoding="utf-8")
     rewrite(file)
     assert [each.name for each in beside.iterdir()] == ["theirs.txt"]
+
+
+@pytest.mark.parametrize(
+    "child, parent, copied",
+    (("orders", "people", False), ("tree", "tree", False), ("visits", "people", True)),
+)
+def test_foreign_keys_that_cannot_be_copied_are_told_before(
+    child: str, parent: str, copied: bool, tmp_path: Path
+) -> None:
+    """DuckDB copies tables by their names, and rows of a table in no order that its own keys would need."""
+    path = tmp_path / "customers.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            f"CREATE TABLE {parent} (id INTEGER PRIMARY KEY, of INTEGER REFERENCES {parent} (id))"
+            if child == parent
+            else f"CREATE TABLE {parent} (id INTEGER PRIMARY KEY)"
+        )
+        if child != parent:
+            connection.execute(f"CREATE TABLE {child} (of INTEGER REFERENCES {parent} (id))")
+            connection.execute(f"INSERT INTO {parent} VALUES (1)")
+            connection.execute(f"INSERT INTO {child} VALUES (1)")
+        else:
+            connection.execute(f"INSERT INTO {parent} VALUES (1, NULL)")
+            connection.execute(f"INSERT INTO {parent} VALUES (2, 1)")
+    file = DuckDBFile.of(path, "dub")
+    if copied:
+        check_copyable(file)
+        rewrite(file)
+        return
+    with pytest.raises(DestinationError, match=f"foreign keys .*main.{child}.*nobody"):
+        check_copyable(file)
+    with pytest.raises(DestinationError):
+        rewrite(file)

@@ -55,6 +55,28 @@ def check_room(file: DuckDBFile) -> None:
         )
 
 
+def check_copyable(file: DuckDBFile) -> None:
+    """Raise DestinationError if tables of the file have foreign keys that stand in the way of a copy.
+
+    DuckDB copies tables in the order of their names (1.5.6), and a row may have to wait for one of a later
+    table, or of its own.
+    """
+    import duckdb
+
+    with duckdb.connect(str(file.path)) as connection:
+        found = connection.execute(
+            "SELECT DISTINCT schema_name || '.' || table_name FROM duckdb_constraints() "
+            "WHERE database_name = current_catalog() AND constraint_type = 'FOREIGN KEY' "
+            "AND referenced_table >= table_name ORDER BY ALL"
+        ).fetchall()
+    if found:
+        raise DestinationError(
+            f"Tables of the database file {file.shown} have foreign keys that DuckDB cannot copy "
+            f"({', '.join(name for (name,) in found)}), so it cannot be written anew without deleted rows, "
+            "and nobody was erased: move these tables into another file, then run the same again."
+        )
+
+
 def rewrite(file: DuckDBFile) -> None:
     """Write the file anew, with all that it holds and nothing that it held once.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dub_source.destinations import Target
-from dub_source.destinations.duckdb_rewrite import check_room
+from dub_source.destinations.duckdb_rewrite import check_copyable, check_room
 from dub_source.errors import DubError, TooManyDeletes
 from dub_source.reverse.apply import ApplyObserver
 from dub_source.reverse.erasing import GONE, Erasing, erase_plan
@@ -212,6 +212,8 @@ class _Erasure:
         if file is not None:
             check_room(file)  # Before anybody is deleted, not after it.
         with self._place.opened.writable() if file is not None else nullcontext():
+            if file is not None:
+                check_copyable(file)
             outcomes: dict[str, dict[str, Result | None]] = {}
             applies = []
             for plan_id in self._erasing.pending():

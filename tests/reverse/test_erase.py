@@ -349,6 +349,12 @@ def test_a_file_that_cannot_be_written_anew_stops_it_before_anybody_is_deleted(
         patch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
         with pytest.raises(DestinationError, match="make room"):
             erase(world, ids=[person])
+    world.warehouse.execute(
+        "CREATE TABLE shops (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE orders (shop INTEGER REFERENCES shops (id))",
+    )
+    with pytest.raises(DestinationError, match="foreign keys"):
+        erase(world, ids=[person])
     assert person in world.sandbox.snapshot()
     assert PERSON["email"] in texts(world)
 
