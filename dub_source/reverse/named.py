@@ -25,12 +25,16 @@ class Named:
     emails: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        """Raise InvalidArgument for nothing at all, an empty one, and an external id among the ids."""
+        """Raise InvalidArgument for nothing, an empty one, one that is no text, and an external id as id."""
         given = (*self.ids, *self.external_ids, *self.emails)
         if not given:
             raise InvalidArgument("Nobody is named: give ids, external ids or email addresses.")
         if any(not each.strip() for each in given):
             raise InvalidArgument("An id, external id or email address that is named is empty: leave it out.")
+        if any("\ud800" <= character <= "\udfff" for each in given for character in each):
+            raise InvalidArgument(
+                "An id, external id or email address that is named holds half a character: write it as UTF-8."
+            )
         if any(each.startswith("ext_") for each in self.ids):
             raise InvalidArgument("An id that is named begins with ext_: give the rest of it as external id.")
 

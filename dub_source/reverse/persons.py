@@ -173,8 +173,9 @@ class Persons:
         asked = {each.casefold(): each for each in unknown}
         for again in ById(client).read(unknown):
             for customer_id in (*(each["id"] for each in again.page.customers), *again.unreadable):
-                # Dub finds ids in any case.
-                search.add(customer_id, asked.get(customer_id.casefold(), customer_id), now=True)
+                # Dub finds ids in any case, and by other letters: é is e to its database (recorded).
+                if (name := asked.get(customer_id.casefold())) is not None:
+                    search.add(customer_id, name, now=True)
 
     def _known(self, ids: Sequence[str]) -> set[str]:
         """Those of the ids that are in any table."""
@@ -225,9 +226,11 @@ class _Search:
 
 def _with_external_id(client: DubClient, external_id: str) -> list[str]:
     try:
-        return [client.get(external(external_id))["id"]]
+        customer = client.get(external(external_id))
     except CustomerNotFound:
         return []
+    # Dub's database takes é for e, and capitals for small letters (recorded): that may be somebody else.
+    return [customer["id"]] if customer["externalId"] == external_id else []
 
 
 def _with_email(client: DubClient, email: str) -> list[str]:

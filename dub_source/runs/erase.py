@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dub_source.destinations import Target
-from dub_source.destinations.duckdb_rewrite import check_room
+from dub_source.destinations.duckdb_rewrite import check_copyable, check_room
 from dub_source.errors import DubError, TooManyDeletes
 from dub_source.reverse.apply import ApplyObserver
 from dub_source.reverse.erasing import Erasing, erase_plan
@@ -210,6 +210,8 @@ class _Erasure:
         if file is not None:
             check_room(file)  # Before anybody is deleted, not after it.
         with self._place.opened.writable() if file is not None else nullcontext():
+            if file is not None:
+                check_copyable(file)
             outcomes: dict[str, dict[str, Result | None]] = {}
             applies = []
             for plan_id in self._erasing.pending():
@@ -263,8 +265,12 @@ class _Erasure:
         """Delete in Dub, then remove what there is of those who are gone."""
         # It was said yes to the persons, in whichever form their rows are.
         plan = replace(plan, baseline=self._place.form.baseline)
-        applied = Course(self._place, plan, self._target).run(observer=self._observer)
-        store = self._place.store
+        store, course = self._place.store, Course(self._place, plan, self._target)
+        before = store.outcomes(plan.plan_id).values()
+        applied = course.run(observer=self._observer)
+        # The same persons are the same plan, and whoever asks for them again does not want the old answer.
+        if any(each.result is Result.REJECTED for each in before) and applied.stopped_by is None:
+            applied = course.run(retry_rejected=True, observer=self._observer)
         ends = store.outcomes(plan.plan_id)
         results = {
             each.customer_id: ends[each.number].result if each.number in ends else None

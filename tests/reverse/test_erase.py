@@ -13,6 +13,8 @@ from dub_source import runs
 from dub_source.errors import DestinationError, InvalidArgument, OtherWorkspace, TooManyDeletes
 from dub_source.failures import ExitCode, explain
 from dub_source.reverse.erasing import Erasing, customer_hash
+from dub_source.reverse.model import Result
+from dub_source.sandbox import Fault
 from dub_source.sandbox.generate import generate
 from tests.reverse.conftest import MakePushWorld
 from tests.reverse.world import PushWorld, command
@@ -195,6 +197,38 @@ def test_a_plan_that_would_create_the_person_again_is_given_up(push_world: PushW
 
 
 @pytest.mark.slow
+def test_names_that_only_dubs_database_takes_for_the_same_are_nobodys(push_world: PushWorld) -> None:
+    """It compares without accents and blanks at the end (recorded); they may be anybody's."""
+    world = push_world
+    world.sandbox.insert(external_id="resume-1")
+    plain = next(each for each in world.sandbox.ids() if "e" in each)
+    result = erase(
+        world, apply=False, external_ids=["résumé-1", "resume-1 "], ids=[plain.replace("e", "é"), f"{plain} "]
+    )
+    assert (result.living, result.nobodies) == (0, 4)
+    result = erase(world, apply=False, ids=[plain.upper()], external_ids=["resume-1"])
+    assert (result.living, result.nobodies) == (2, 0)
+
+
+def test_half_characters_are_nobodys(push_world: PushWorld) -> None:
+    for names in ("ids", "external_ids", "emails"):
+        with pytest.raises(InvalidArgument, match="UTF-8"):
+            erase(push_world, **{names: ["\udcff@example.com"]})
+
+
+@pytest.mark.slow
+def test_a_delete_that_was_rejected_is_sent_again(push_world: PushWorld) -> None:
+    world = push_world
+    person = world.sandbox.ids()[0]
+    world.sandbox.inject(Fault("status", method="DELETE", status=422))
+    result = erase(world, ids=[person])
+    assert (result.complete, result.left, result.waiting) == (False, {person: Result.REJECTED}, ())
+    result = erase(world, ids=[person])
+    assert (result.complete, result.erased) == (True, (person,))
+    assert person not in world.sandbox.snapshot()
+
+
+@pytest.mark.slow
 def test_who_cannot_be_deleted_keeps_everything(push_world: PushWorld) -> None:
     world = push_world
     person = with_person(world)
@@ -318,6 +352,12 @@ def test_a_file_that_cannot_be_written_anew_stops_it_before_anybody_is_deleted(
         patch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
         with pytest.raises(DestinationError, match="make room"):
             erase(world, ids=[person])
+    world.warehouse.execute(
+        "CREATE TABLE shops (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE orders (shop INTEGER REFERENCES shops (id))",
+    )
+    with pytest.raises(DestinationError, match="foreign keys"):
+        erase(world, ids=[person])
     assert person in world.sandbox.snapshot()
     assert PERSON["email"] in texts(world)
 
