@@ -1,9 +1,10 @@
 """The load step: what dlt has extracted goes into the destination, all of it or with an error."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from dub_source.destinations.locks import writes_one_by_one, writing_alone
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -13,16 +14,15 @@ _ONE_BY_ONE: Any = {"workers": 1}
 """Two tables at once into one DuckDB file take as long, and half as much memory again."""
 
 
-def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str], *, alone: bool) -> None:
-    """Normalize and load what was extracted.
+def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str]) -> None:
+    """Normalize and load what was extracted, while nobody else does.
 
     Args:
         pipeline: has extracted.
         tables: those that are merged; should the load fail, what was staged for them is taken back.
-        alone: keep the database from other processes between the jobs. Two loads of two working folders
-            would otherwise empty and fill one staging dataset in turns.
 
     Raises:
+        AlreadyRunning: if others write for too long.
         DestinationError: if not all of it was taken.
         dlt's PipelineStepFailed: if a step failed.
     """
@@ -30,9 +30,10 @@ def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str], *, alone: bo
 
     pipeline.normalize()
     configured: Any = dlt.config.get("load.workers")
-    with pipeline.sql_client() if alone else nullcontext():
+    one_by_one = _ONE_BY_ONE if writes_one_by_one(pipeline) and not configured else {}
+    with writing_alone(pipeline):
         try:
-            info = pipeline.load(**(_ONE_BY_ONE if alone and not configured else {}))
+            info = pipeline.load(**one_by_one)
         except BaseException:
             _empty_staging(pipeline, tables)
             raise

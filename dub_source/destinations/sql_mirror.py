@@ -132,7 +132,11 @@ class SqlMirror:
 
     def _known(self, part: str) -> str:
         """What to select for KNOWN; rows of a version that had no such column yet have null there."""
-        return ", ".join(f"{{{name}}}" if name in self._columns[part] else "NULL" for name in KNOWN.names)
+        return ", ".join(
+            # With a name: Postgres would call all of them ?column?, and dlt would see one of them.
+            f"{{{name}}}" if name in self._columns[part] else f"NULL AS {{{name}}}"
+            for name in KNOWN.names
+        )
 
     def _full_schema(self, part: str) -> pa.Schema:
         types = {field.name: field.type for field in arrow_schema(expanded=True)}

@@ -10,11 +10,11 @@ from dub_source.by_id import ById
 from dub_source.client import DubClient
 from dub_source.deadline import Deadline
 from dub_source.destinations import Target
+from dub_source.destinations.locks import writing_alone
 from dub_source.errors import StalePlan
 from dub_source.reverse.apply import ApplyObserver, apply_plan
 from dub_source.reverse.journal import Journal
 from dub_source.reverse.model import IN_EFFECT, Op, Outcome, Plan, Result
-from dub_source.reverse.store import Written
 from dub_source.reverse.write_through import write_through
 from dub_source.runs.apply_result import ApplyResult, troubles
 from dub_source.runs.pushing import Pushing
@@ -132,7 +132,7 @@ class Course:
             pages.append(again.page)
             gone |= dict.fromkeys(again.gone, again.page.requested_at)
         if owed:
-            self._store.save_outcomes(self._plan.plan_id, [], self._rows(client, pages, gone))
+            self._write(client, [], pages, gone)
 
     # Meanwhile
 
@@ -142,8 +142,7 @@ class Course:
             for each in outcomes
             if each.customer_id is not None and each.requested_at is not None and self._shows_gone(each)
         }
-        rows = self._rows(client, pages, gone)
-        self._store.save_outcomes(self._plan.plan_id, outcomes, rows)
+        self._write(client, outcomes, pages, gone)
 
     def _shows_gone(self, outcome: Outcome) -> bool:
         """Whether the customer does not exist any more, by Dub's own words."""
@@ -151,15 +150,25 @@ class Course:
             return outcome.result in IN_EFFECT
         return outcome.result is Result.DRIFTED and outcome.status == _NOT_FOUND
 
-    def _rows(self, client: DubClient, pages: Sequence[Page], gone: Mapping[str, datetime]) -> Written:
-        return write_through(
-            client,
-            self._store,
-            self._place.form,
-            Path(self._place.pipeline.pipelines_dir),
-            answers=pages,
-            gone=gone,
-        )
+    def _write(
+        self,
+        client: DubClient,
+        outcomes: Sequence[Outcome],
+        pages: Sequence[Page],
+        gone: Mapping[str, datetime],
+    ) -> None:
+        pipeline = self._place.pipeline
+        # A load from another machine may have seen our changes, and add the same versions.
+        with writing_alone(pipeline):
+            rows = write_through(
+                client,
+                self._store,
+                self._place.form,
+                Path(pipeline.pipelines_dir),
+                answers=pages,
+                gone=gone,
+            )
+            self._store.save_outcomes(self._plan.plan_id, outcomes, rows)
 
 
 def _may_be_in_effect(outcome: Outcome) -> bool:

@@ -1,5 +1,6 @@
 """What a load did: told meanwhile, and afterwards."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,12 +65,14 @@ class LoadResult:
 class Outcome:
     """An observer that keeps what a run reports, and passes everything on to another one.
 
-    ``report`` is None until a run begins.
+    ``report`` is None until a run begins. ``when_read`` is called when all have been read, and what the
+    destination lacks is about to be found.
     """
 
     def __init__(self, inner: Observer | None = None) -> None:
         self._inner = inner
         self.report: Report | None = None
+        self.when_read: Callable[[], object] = lambda: None
 
     def begins(self, report: Report) -> None:
         """See :class:`~dub_source.sync.Observer`."""
@@ -91,3 +94,4 @@ class Outcome:
         """See :class:`~dub_source.sync.Observer`."""
         if self._inner:
             self._inner.ended()
+        self.when_read()

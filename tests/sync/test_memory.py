@@ -110,8 +110,8 @@ def test_state_of_a_newer_version_is_refused(world: World) -> None:
     (
         (
             "DROP TABLE dub.customers",
-            "CREATE VIEW dub.customers AS SELECT CAST(CAST('broken' AS INTEGER) AS VARCHAR) AS id, "
-            "CAST(NULL AS VARCHAR) AS row_hash",
+            "CREATE VIEW dub.customers AS SELECT CAST(CAST(change AS INTEGER) AS VARCHAR) AS id, row_hash "
+            "FROM dub.customers_history",
         ),
         ("ALTER TABLE dub.customers RENAME COLUMN id TO other",),
         ("ALTER TABLE dub.customers ALTER COLUMN id TYPE VARCHAR[] USING ARRAY[id]",),

@@ -1,0 +1,127 @@
+"""Keeping runs of other processes and other machines out of each other's way, in the destination itself.
+
+A run that is killed blocks nobody: the locks belong to connections, and end with them.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from dub_source.errors import AlreadyRunning
+
+if TYPE_CHECKING:
+    import dlt
+
+_LONGEST_S = 1_800.0
+"""So long a load waits for another one that is being written."""
+_BETWEEN_S = 0.2
+_SETTINGS = {
+    # Postgres takes a machine for lost after 40 s; else its locks would stay for two hours.
+    "tcp_keepalives_idle": 20,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 4,
+    # A server may end connections that do nothing, and their locks with them.
+    "idle_session_timeout": 0,
+}
+
+_writing: "WeakSet[dlt.Pipeline]" = WeakSet()
+"""The pipelines of this process that write alone just now."""
+
+
+@contextmanager
+def writing_alone(
+    pipeline: "dlt.Pipeline",
+    *,
+    longest_s: float = _LONGEST_S,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[None]:
+    """Be the only one that writes into the dataset; wait until others have done so.
+
+    Two loads at once would empty and fill one staging dataset in turns, and each would merge rows of the
+    other one, or none. Whoever looks which versions the history has, and adds those that it lacks, must not
+    have somebody else add them in between. Known to DuckDB, whose file is kept from other processes, and to
+    Postgres; elsewhere, nobody is kept out.
+
+    Within itself, for the same pipeline, it does nothing.
+
+    Args:
+        pipeline: into the dataset.
+        longest_s: seconds to wait at most.
+        sleep: waits.
+        clock: seconds.
+
+    Raises:
+        AlreadyRunning: if others write for longer.
+    """
+    if pipeline in _writing:
+        yield
+        return
+    kind = _kind(pipeline)
+    with ExitStack() as stack:
+        if kind == "postgres":
+            client = stack.enter_context(_connection(pipeline))
+            deadline = clock() + longest_s
+            while not _try_lock(client, "load", pipeline.dataset_name):
+                if clock() > deadline:
+                    raise AlreadyRunning(
+                        f"Another load has been writing into the same dataset for {longest_s / 60:.0f} "
+                        "minutes: wait until it has ended, then run the same again."
+                    )
+                sleep(_BETWEEN_S)
+        elif kind == "duckdb":
+            file: Any = pipeline.sql_client()
+            stack.enter_context(file)
+        _writing.add(pipeline)
+        stack.callback(_writing.discard, pipeline)
+        yield
+
+
+@contextmanager
+def pushing_alone(pipeline: "dlt.Pipeline") -> Iterator[None]:
+    """Be the only one who makes or carries out plans of the dataset, on any machine. As for loads, elsewhere.
+
+    Raises:
+        AlreadyRunning: if somebody does.
+    """
+    if _kind(pipeline) != "postgres":
+        yield
+        return
+    with _connection(pipeline) as client:
+        if not _try_lock(client, "push", pipeline.dataset_name):
+            raise AlreadyRunning(
+                "Another plan, apply or erasure in the same dataset is running, perhaps on another machine: "
+                "wait until it has ended, then run the same again."
+            )
+        yield
+
+
+def writes_one_by_one(pipeline: "dlt.Pipeline") -> bool:
+    """Whether several tables at once are no faster there."""
+    return _kind(pipeline) == "duckdb"
+
+
+def _kind(pipeline: "dlt.Pipeline") -> str:
+    destination: Any = pipeline.destination
+    return str(destination.destination_type).rpartition(".")[2]
+
+
+@contextmanager
+def _connection(pipeline: "dlt.Pipeline") -> Iterator[Any]:
+    with pipeline.sql_client() as client:
+        for name, value in _SETTINGS.items():
+            # Not every server has all of them.
+            client.execute_sql(
+                "SELECT set_config(name, %s, false) FROM pg_settings WHERE name = %s", str(value), name
+            )
+        yield client
+
+
+def _try_lock(client: Any, what: str, dataset: str) -> bool:
+    """An advisory lock: of the database, for as long as the connection lives."""
+    digest = hashlib.sha256(f"dub-source {what} {dataset}".encode()).digest()
+    rows = client.execute_sql("SELECT pg_try_advisory_lock(%s)", int.from_bytes(digest[:8], signed=True))
+    return bool(rows[0][0])
