@@ -3,15 +3,19 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dub_source.destinations.storage import kept_open
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
+    import dlt
     import duckdb
+
+    from dub_source.destinations.sql_rows import SqlRows
 
 _PRIVATE = 0o600
 
@@ -40,6 +44,20 @@ class DuckDBFile:
     path: Path
     shown: Path
     dataset: str
+
+    append_first = True
+    one_by_one = True
+    """Two tables at once into one file take as long, and half as much memory again."""
+
+    @property
+    def place(self) -> str:
+        """The file, whatever it was called."""
+        return f"duckdb {self.path}"
+
+    @property
+    def unused(self) -> bool:
+        """Whether there is no such file; to look into it would make it."""
+        return not self.path.exists()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -103,6 +121,33 @@ class DuckDBFile:
                 raise
         finally:
             os.umask(mask)
+
+    def held(self) -> AbstractContextManager[None]:
+        """DuckDB's own lock does it, while the file is open."""
+        return nullcontext()
+
+    def loading(self, pipeline: "dlt.Pipeline") -> AbstractContextManager[None]:
+        """An open connection is a lock on the file."""
+        return kept_open(pipeline)
+
+    def rows(self, pipeline: "dlt.Pipeline") -> "SqlRows":
+        """By SQL."""
+        from dub_source.destinations.sql_rows import SqlRows
+
+        return SqlRows(pipeline)
+
+    def check_room(self) -> None:
+        """See :func:`~dub_source.destinations.duckdb_rewrite.check_room`."""
+        from dub_source.destinations.duckdb_rewrite import check_room
+
+        check_room(self)
+
+    def rewrite(self, pipeline: "dlt.Pipeline") -> bool:
+        """See :func:`~dub_source.destinations.duckdb_rewrite.rewrite`."""
+        from dub_source.destinations.duckdb_rewrite import rewrite
+
+        rewrite(self)
+        return True
 
     def _open_once(self, *, existed: bool) -> None:
         import duckdb

@@ -4,23 +4,22 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
+from dub_source.destinations.storage import Storage
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
     import dlt
 
 _ONE_BY_ONE: Any = {"workers": 1}
-"""Two tables at once into one DuckDB file take as long, and half as much memory again."""
 
 
-def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str], *, alone: bool) -> None:
+def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str], *, storage: Storage | None) -> None:
     """Normalize and load what was extracted.
 
     Args:
         pipeline: has extracted.
         tables: those that are merged; should the load fail, what was staged for them is taken back.
-        alone: keep the database from other processes between the jobs. Two loads of two working folders
-            would otherwise empty and fill one staging dataset in turns.
+        storage: where to; None knows nothing of it.
 
     Raises:
         DestinationError: if not all of it was taken.
@@ -30,9 +29,10 @@ def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str], *, alone: bo
 
     pipeline.normalize()
     configured: Any = dlt.config.get("load.workers")
-    with pipeline.sql_client() if alone else nullcontext():
+    one_by_one = storage is not None and storage.one_by_one and not configured
+    with nullcontext() if storage is None else storage.loading(pipeline):
         try:
-            info = pipeline.load(**(_ONE_BY_ONE if alone and not configured else {}))
+            info = pipeline.load(**(_ONE_BY_ONE if one_by_one else {}))
         except BaseException:
             _empty_staging(pipeline, tables)
             raise

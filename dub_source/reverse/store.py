@@ -136,11 +136,11 @@ class PushStore(Stored):
 
     def _write(self, parts: list[DltResource]) -> None:
         tables = [str(part.table_name) for part in parts]
-        alone = self._opened.file is not None
+        storage = self._opened.storage
         try:
-            with self._opened.writable():
+            with storage.writable():
                 self._pipeline.extract(_written(parts))
-                load_extracted(self._pipeline, tables, alone=alone)
+                load_extracted(self._pipeline, tables, storage=storage)
         except BaseException:
             # What it has prepared must not come with the next load.
             with suppress(Exception):

@@ -39,13 +39,13 @@ def load(
         observer=outcome,
         merge_strategy=opened.strategy,
         keep_rows=True,
-        append_first=opened.file is not None,  # a server may have other clients
+        append_first=opened.storage.append_first,
         **given,
     )
     table = str(source.resources[CUSTOMERS].table_name)
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _):
-        with opened.writable():
-            run_source(pipeline, source, outcome, alone=opened.file is not None)
+        with opened.storage.writable():
+            run_source(pipeline, source, outcome, storage=opened.storage)
         rows = _count_rows(pipeline, table)
     if outcome.report is None:
         raise DubError("The load ended without having read the customers; please report it.")

@@ -9,6 +9,7 @@ import dlt
 import pyarrow as pa
 
 from dub_source.destinations.loading import load_extracted
+from dub_source.destinations.storage import Storage
 from dub_source.destinations.views import create_validity_view
 from dub_source.extraction import spool_folder
 from dub_source.failures import cause
@@ -19,7 +20,9 @@ from dub_source.sync import Report
 _logger = logging.getLogger("dub_source")
 
 
-def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome, *, alone: bool = False) -> None:
+def run_source(
+    pipeline: dlt.Pipeline, source: Any, outcome: Outcome, *, storage: Storage | None = None
+) -> None:
     """What ``pipeline.run`` does, in its steps, and then the view of the history.
 
     Rows of a sweep stay on this machine until they are loaded: should anything go wrong, or the process be
@@ -29,8 +32,7 @@ def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome, *, alone: 
         pipeline: the pipeline, with no package left from an earlier run.
         source: ``dub(keep_rows=True, observer=outcome, ...)``.
         outcome: the observer of the source.
-        alone: keep the database from other processes between the jobs of the load step. Two loads of two
-            working folders would otherwise empty and fill one staging dataset in turns.
+        storage: where to; None knows nothing of it.
     """
     table = str(source.resources[CUSTOMERS].table_name)
     pipeline.sync_destination()
@@ -38,10 +40,10 @@ def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome, *, alone: 
         pipeline.extract(source)
         # Arrow keeps the memory of its batches, some 30 MB; DuckDB needs it now.
         pa.default_memory_pool().release_unused()
-        _load(pipeline, source, alone=alone)
+        _load(pipeline, source, storage=storage)
     except BaseException as error:
         with suppress(Exception):
-            _note_failure(pipeline, outcome.report, cause(error), alone=alone)
+            _note_failure(pipeline, outcome.report, cause(error), storage=storage)
         raise
     shutil.rmtree(spool_folder(pipeline), ignore_errors=True)
     try:
@@ -54,13 +56,13 @@ def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome, *, alone: 
         )
 
 
-def _load(pipeline: dlt.Pipeline, source: Any, *, alone: bool) -> None:
+def _load(pipeline: dlt.Pipeline, source: Any, *, storage: Storage | None) -> None:
     tables = [str(resource.table_name) for name, resource in source.resources.items() if name != SYNC_RUNS]
-    load_extracted(pipeline, tables, alone=alone)
+    load_extracted(pipeline, tables, storage=storage)
 
 
 def _note_failure(
-    pipeline: dlt.Pipeline, report: Report | None, error: BaseException, *, alone: bool
+    pipeline: dlt.Pipeline, report: Report | None, error: BaseException, *, storage: Storage | None
 ) -> None:
     """The row of a failed run in ``sync_runs``; if nothing was ever loaded, there is no place for it."""
     with pipeline.destination_client() as client:
@@ -71,7 +73,7 @@ def _note_failure(
     pipeline.sync_destination()
     source = failed_run(report, error)
     pipeline.extract(source)
-    _load(pipeline, source, alone=alone)
+    _load(pipeline, source, storage=storage)
 
 
 def _has_runs(client: Any) -> bool:
