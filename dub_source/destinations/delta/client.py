@@ -65,6 +65,11 @@ class DeltaClient(FilesystemClient):
             return None
         return DeltaTable(location, storage_options=options)
 
+    @property
+    def remote_files(self) -> Any:
+        """The filesystem of the tables; None for this machine's disks."""
+        return None if self.is_local_filesystem else self.fs_client
+
     def table_names(self) -> list[str]:
         """All tables of the dataset, also those that no schema knows."""
         if not self.fs_client.isdir(self.dataset_path):

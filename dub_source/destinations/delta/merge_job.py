@@ -8,7 +8,7 @@ anew, with what that run has written. So the newer observation wins, and no row 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from dlt.common.schema.utils import get_columns_names_with_prop, get_first_colum
 from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
 from dub_source.destinations.delta.commits import alone, until_alone
+from dub_source.destinations.delta.reading import schema_of, show
 from dub_source.destinations.duckdb_file import SMALL
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class DeltaMergeJob(DeltaLoadFilesystemJob):
         merge = Merge(keys[0], newest=hints.get(NEWEST_WINS), replaces=hints["x-merge-strategy"] == "upsert")
         client: Any = self._job_client
         location = client.get_open_table_location("delta", self.load_table_name).rstrip("/")
-        merge_into(location, self.arrow_dataset, merge, storage_options=self._storage_options())
+        lake = Lake(self._storage_options(), client.remote_files)
+        merge_into(location, self.arrow_dataset, merge, lake)
 
     def _storage_options(self) -> dict[str, str]:
         from dlt.common.libs.deltalake import deltalake_storage_options
@@ -78,24 +80,35 @@ class Merge:
     replaces: bool
 
 
-def merge_into(
-    location: str, rows: Any, merge: Merge, *, storage_options: Mapping[str, str] | None = None
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """How to get at tables; nothing is needed on this machine's disks.
+
+    Attributes:
+        options: deltalake's storage options, such as credentials.
+        files: the fsspec filesystem; None for this machine's disks.
+    """
+
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: Any = None
+
+
+def merge_into(location: str, rows: Any, merge: Merge, lake: Lake) -> None:
     """Merge rows into a table, which is made if it does not exist.
 
     Args:
         location: of the table.
         rows: an Arrow dataset, each key once.
         merge: how.
-        storage_options: deltalake's.
+        lake: how to get at it.
 
     Raises:
         CommitFailedError: if others write so often that it never was at rest.
     """
 
     def once() -> "DeltaTable":
-        table = _opened(location, rows.schema, merge.key, dict(storage_options or {}))
-        _merge(table, rows, merge)
+        table = _opened(location, rows.schema, merge.key, dict(lake.options))
+        _merge(table, rows, merge, lake.files)
         return table
 
     _tidy(until_alone(once))
@@ -122,8 +135,8 @@ def _opened(location: str, schema: pa.Schema, key: str, options: dict[str, str])
     return DeltaTable(table.table_uri, storage_options=options)
 
 
-def _merge(table: "DeltaTable", rows: Any, merge: Merge) -> None:
-    with _compared(table, rows, merge) as news:
+def _merge(table: "DeltaTable", rows: Any, merge: Merge, files: Any) -> None:
+    with _compared(table, rows, merge, files) as news:
         if news.count:
             write = _append if news.fresh else _replace_some if news.count <= _FEW else _replace_all
             write(table, news)
@@ -135,28 +148,26 @@ class _News:
 
     Attributes:
         key: the column that names a row.
-        schema: of the table.
         count: rows.
         fresh: whether none of their keys is in the table.
         select: reads rows by SQL: ``news`` are those to write, ``stored`` those of the table.
     """
 
     key: str
-    schema: pa.Schema
     count: int
     fresh: bool
     select: Callable[[str], pa.RecordBatchReader]
 
 
 @contextmanager
-def _compared(table: "DeltaTable", rows: Any, merge: Merge) -> Iterator[_News]:
+def _compared(table: "DeltaTable", rows: Any, merge: Merge, files: Any) -> Iterator[_News]:
     """Compare rows with the table, as far as keys and moments go."""
     import duckdb
 
-    stored = table.to_pyarrow_dataset()
+    schema = schema_of(table)
     with duckdb.connect(":memory:", config=SMALL) as connection:
         connection.register("arrived", rows)
-        connection.register("stored", stored)
+        show(connection, "stored", table, files=files)
         key, newest = _quoted(merge.key), merge.newest and _quoted(merge.newest)
         if not merge.replaces:
             stays = "true"
@@ -178,10 +189,9 @@ def _compared(table: "DeltaTable", rows: Any, merge: Merge) -> Iterator[_News]:
         )
         yield _News(
             key=merge.key,
-            schema=stored.schema,
             count=rows.count_rows() - staying,
             fresh=replaced == 0,
-            select=lambda query: _cast(connection.execute(query).to_arrow_reader(_ROWS), stored.schema),
+            select=lambda query: _cast(connection.execute(query).to_arrow_reader(_ROWS), schema),
         )
 
 

@@ -1,4 +1,4 @@
-"""SQL over Delta tables: an embedded DuckDB that reads them through Arrow.
+"""SQL over Delta tables: an embedded DuckDB that reads their files.
 
 DuckDB's own extension for Delta would have to be downloaded from its makers at run time, and dlt's client
 counts on it.
@@ -17,6 +17,7 @@ from dlt.destinations.impl.duckdb.factory import duckdb as duckdb_destination
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from sqlglot import exp, parse_one
 
+from dub_source.destinations.delta.reading import show
 from dub_source.destinations.duckdb_file import SMALL
 
 if TYPE_CHECKING:
@@ -93,8 +94,6 @@ class DeltaSqlClient(DuckDbSqlClient):
         if table is None:
             return
         schema, view = self.escape_column_name(dataset), self.escape_column_name(name)
-        arrow = f"delta_{len(self._seen)}"
-        self._conn.register(arrow, table.to_pyarrow_dataset())
         self._conn.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        self._conn.execute(f"CREATE VIEW {schema}.{view} AS SELECT * FROM {arrow}")
+        show(self._conn, f"{schema}.{view}", table, files=self._client.remote_files)
         self._seen.add((dataset, name))
