@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,12 +122,8 @@ class DuckDBFile:
         finally:
             os.umask(mask)
 
-    def held(self) -> AbstractContextManager[None]:
-        """DuckDB's own lock does it, while the file is open."""
-        return nullcontext()
-
     def loading(self, pipeline: "dlt.Pipeline") -> AbstractContextManager[None]:
-        """An open connection is a lock on the file."""
+        """An open connection is a lock on the file: two loads would fill one staging dataset in turns."""
         return kept_open(pipeline)
 
     def rows(self, pipeline: "dlt.Pipeline") -> "SqlRows":

@@ -29,14 +29,6 @@ class Storage(Protocol):
     def one_by_one(self) -> bool:
         """Whether tables are loaded one after the other, which spares memory."""
 
-    def held(self) -> AbstractContextManager[None]:
-        """Keep other runs out, as far as this kind of place needs that and can do it.
-
-        Raises:
-            AlreadyRunning: if one is in there.
-            DestinationError: if the place cannot be used.
-        """
-
     def writable(self) -> AbstractContextManager[None]:
         """Make sure now that rows can be written later; afterwards, leave no trace of a load that failed.
 
@@ -45,7 +37,7 @@ class Storage(Protocol):
         """
 
     def loading(self, pipeline: "dlt.Pipeline") -> AbstractContextManager[None]:
-        """Keep others out between the jobs of a load step: two would fill one staging dataset in turns."""
+        """Keep others out during a load step, as far as they would do harm."""
 
     def rows(self, pipeline: "dlt.Pipeline") -> "SqlRows":
         """Changes rows of the pipeline's tables."""
@@ -71,16 +63,12 @@ class Server:
     def __init__(self, place: str) -> None:
         self.place = place
 
-    def held(self) -> AbstractContextManager[None]:
-        """Several may work there: see :func:`~dub_source.destinations.merging.newest_wins`."""
-        return nullcontext()
-
     def writable(self) -> AbstractContextManager[None]:
         """Known when it is tried."""
         return nullcontext()
 
     def loading(self, pipeline: "dlt.Pipeline") -> AbstractContextManager[None]:
-        """Nothing."""
+        """Several may work there: see :func:`~dub_source.destinations.merging.newest_wins`."""
         return nullcontext()
 
     def rows(self, pipeline: "dlt.Pipeline") -> "SqlRows":

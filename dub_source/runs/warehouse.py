@@ -39,7 +39,7 @@ def warehouse(
     opened = opened or open_destination(target)
     place = f"{opened.storage.place} {target.dataset}"
     pipelines = pipelines_dir or Path(get_dlt_pipelines_dir())
-    with working_folder(pipelines, place) as folder, opened.storage.held():
+    with working_folder(pipelines, place) as folder:
         pipeline = dlt.pipeline(
             # dlt's state in the destination bears this name: the same on every machine.
             pipeline_name=f"dub_source_{re.sub(r'[^A-Za-z0-9_]+', '_', target.destination)}_{target.dataset}",

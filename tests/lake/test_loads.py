@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dub_source.destinations.delta.lake import DeltaLake
-from dub_source.failures import ExitCode
-from tests.conftest import StartSandbox
-from tests.reverse.world import command, start
+from dub_source.sandbox import Fault
+from tests.reverse.world import PushWorld, command, start
 from tests.sync.world import World, counts
 from tests.warehouses.delta import DeltaWarehouse
 
@@ -42,7 +40,7 @@ def versions(world: World) -> dict[str, int]:
     return {name: lake.open(name).version() for name in lake.tables() if name != "dub.sync_runs"}
 
 
-def test_a_run_in_which_nothing_has_changed_writes_no_version(world: World) -> None:
+def test_a_run_in_which_nothing_has_changed_writes_no_version(world: PushWorld) -> None:
     world.load()
     before = versions(world)
     assert before.keys() == {"dub.customers", "dub.customers_history"}
@@ -51,25 +49,18 @@ def test_a_run_in_which_nothing_has_changed_writes_no_version(world: World) -> N
         assert versions(world) == before
 
 
-def test_a_second_run_at_the_same_time_is_told_so_and_a_dead_one_stands_in_no_way(world: World) -> None:
-    lake = DeltaLake("", lake_of(world).folder, "dub")
-    with lake.held():
-        done = command(world, "load", "--pipelines-dir", str(world.folder / "elsewhere"))
-        assert done.returncode == ExitCode.RUNNING
-        assert not world.sandbox.requests
-    world.sandbox.latency_ms = 300
+def test_a_killed_run_stands_in_no_way(world: PushWorld) -> None:
+    world.sandbox.inject(Fault("stall", seconds=30, times=1_000))
     process = start(world, "load", working=world.folder / "elsewhere")
     while not world.sandbox.requests:
         time.sleep(0.02)
-    done = command(world, "load")
-    assert done.returncode == ExitCode.RUNNING
     process.kill()
-    process.wait(30)
-    world.sandbox.latency_ms = 0
+    process.communicate(timeout=30)
+    world.sandbox.clear_faults()
     assert counts(world.load()) == (120, 0, 0)
 
 
-def test_two_runs_that_no_lock_keeps_apart(world: World) -> None:
+def test_two_runs_at_once_do_no_harm(world: PushWorld) -> None:
     """The first ones ever, so that both make the tables, and ones with changes."""
     lake = lake_of(world)
     for expected in (120, 121):
@@ -93,12 +84,12 @@ def test_two_runs_that_no_lock_keeps_apart(world: World) -> None:
         keys = Counter(row["version_key"] for row in lake.rows("dub.customers_history"))
         assert (len(ids), set(ids.values()), set(keys.values())) == (expected, {1}, {1})
         for customer_id in world.sandbox.ids()[:20]:
-            world.sandbox.change(customer_id, name="Changed", email="same@example.test")
+            world.sandbox.change(customer_id, name=f"Changed {expected}", email="same@example.test")
         world.sandbox.insert(name="New")
     assert counts(world.load()) == (1, 20, 0)
 
 
-def test_a_new_lake_is_for_its_owner_alone_and_an_old_one_stays_as_open_as_it_was(world: World) -> None:
+def test_a_new_lake_is_for_its_owner_alone_and_an_old_one_stays_as_open_as_it_was(world: PushWorld) -> None:
     folder = lake_of(world).folder
     world.load()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -111,9 +102,7 @@ def test_a_new_lake_is_for_its_owner_alone_and_an_old_one_stays_as_open_as_it_wa
     assert stat.S_IMODE(newest.stat().st_mode) == 0o640
 
 
-def test_a_state_that_was_cut_off_by_a_kill_does_not_count(
-    start_sandbox: StartSandbox, world: World, tmp_path: Path
-) -> None:
+def test_a_state_that_was_cut_off_by_a_kill_does_not_count(world: PushWorld, tmp_path: Path) -> None:
     world.load()
     states = lake_of(world).folder / "dub" / "_dlt_pipeline_state"
     whole = next(states.glob("*.jsonl")).read_bytes()
@@ -121,8 +110,8 @@ def test_a_state_that_was_cut_off_by_a_kill_does_not_count(
     assert counts(world.load("incremental", pipelines_dir=tmp_path / "elsewhere")) == (0, 0, 0)
 
 
-def test_the_program_says_where_the_rows_are(world: World) -> None:
-    done = command(world, "load", "--json")
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+def test_the_program_says_where_the_rows_are(world: PushWorld) -> None:
+    code, printed, told = command(world, "load", "--json")
+    assert code == 0, told
+    said = json.loads(printed)
     assert (said["destination"], said["rows"], said["complete"]) == ("filesystem", 120, True)

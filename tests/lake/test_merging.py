@@ -1,13 +1,14 @@
 """Rows into a Delta table: the newer one wins, none is there twice, whatever else writes at that moment."""
 
 import multiprocessing
+import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset
+import pyarrow.parquet
 import pytest
 
 from dub_source.destinations.delta import merge_job
@@ -25,11 +26,11 @@ SCHEMA = pa.schema(
 Row = tuple[str, str | None, int]
 
 
-def rows(*given: Row) -> Any:
+def rows(*given: Row) -> pa.Table:
     """Rows of id, name, and minutes after noon."""
     listed = [(key, name, NOON + timedelta(minutes=minute)) for key, name, minute in given]
     columns = [list(column) for column in zip(*listed, strict=True)] or [[], [], []]
-    return pyarrow.dataset.dataset(pa.table(columns, schema=SCHEMA))
+    return pa.table(columns, schema=SCHEMA)
 
 
 def content(table: Path) -> list[Row]:
@@ -48,7 +49,14 @@ def version(table: Path) -> int:
 
 
 def merge(table: Path, how: Merge, *given: Row) -> None:
-    merge_into(str(table), rows(*given), how, Lake())
+    merge_rows(table, how, rows(*given))
+
+
+def merge_rows(table: Path, how: Merge, given: pa.Table) -> None:
+    with tempfile.TemporaryDirectory(prefix="rows [of] people's") as folder:
+        file = f"{folder}/rows.parquet"
+        pyarrow.parquet.write_table(given, file)
+        merge_into(str(table), [file], how, Lake())
 
 
 @pytest.fixture(params=["keys are named", "all is written anew"])
@@ -99,7 +107,7 @@ def test_new_columns_are_added_and_columns_left_out_are_null(tmp_path: Path) -> 
 
     merge(tmp_path / "t", NEWER, ("a", "Ada", 0), ("b", "Bo", 0))
     wider = pa.table({"id": ["b", "c"], "observed_at": [NOON, NOON], "tier": ["gold", None]})
-    merge_into(str(tmp_path / "t"), pyarrow.dataset.dataset(wider), NEWER, Lake())
+    merge_rows(tmp_path / "t", NEWER, wider)
     found = DeltaTable(tmp_path / "t").to_pyarrow_table().sort_by("id").select(["id", "name", "tier"])
     assert found.to_pylist() == [
         {"id": "a", "name": "Ada", "tier": None},
@@ -108,7 +116,7 @@ def test_new_columns_are_added_and_columns_left_out_are_null(tmp_path: Path) -> 
     ]
 
 
-@pytest.mark.parametrize("how", [NEWER, ADDED], ids=["replaced", "added"])
+@pytest.mark.parametrize("how", (NEWER, ADDED), ids=["replaced", "added"])
 def test_another_run_that_writes_between_the_comparison_and_the_commit_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: Merge
 ) -> None:

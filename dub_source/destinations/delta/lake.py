@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dub_source.destinations.delta.rows import DeltaRows
-from dub_source.destinations.locking import locked
+from dub_source.destinations.locking import waiting_for
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ _PRIVATE = 0o700
 class DeltaLake:
     """Where the datasets of a lake are.
 
-    On this machine's disks a file keeps two runs apart. Elsewhere nothing does, and nothing must: each commit
-    fails if another run has written since its rows were compared, and they are compared anew then.
+    Runs need not be kept apart: a commit fails if another run has written since its rows were compared, and
+    they are compared anew then. Only who removes the files of old versions must be alone. A lock sees to that
+    on this machine's disks; elsewhere somebody must.
 
     Attributes:
         place: what tells it from all others.
@@ -47,45 +48,56 @@ class DeltaLake:
         return self._folder is not None and not (self._folder / self._dataset).exists()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Lock the dataset, where that is possible.
-
-        A new folder is for its owner alone, and new files are as private as the folder.
-        """
+    def writable(self) -> Iterator[None]:
+        """Make the folder if there is none, for its owner alone; new files are as private as the folder."""
         if self._folder is None:
             yield
             return
         existed = self._folder.exists()
         mode = self._folder.stat().st_mode if existed else _PRIVATE
-        lock = self._folder / f".{self._dataset}.lock"
+        mask = os.umask(~mode & 0o077)
+        try:
+            with self._locked(shared=True):
+                pass
+            try:
+                yield
+            except BaseException:
+                if not existed:
+                    self._remove_if_empty(self._folder)
+                raise
+        finally:
+            os.umask(mask)
+
+    def loading(self, pipeline: "dlt.Pipeline") -> AbstractContextManager[None]:
+        """Several may load at once, but none while files are removed: a commit could still need them."""
+        return self._locked(shared=True)
+
+    @contextmanager
+    def _locked(self, *, shared: bool) -> Iterator[None]:
+        if self._folder is None:
+            yield
+            return
         with ExitStack() as stack:
-            stack.callback(os.umask, os.umask(~mode & 0o077))
             try:
                 self._folder.mkdir(exist_ok=True)
-                stack.enter_context(locked(lock))
+                stack.enter_context(waiting_for(self._folder / self._lock, shared=shared))
             except OSError as error:
                 raise DestinationError(
                     f"The folder of the lake {self._folder} cannot be used ({error.strerror}): see to it, or "
                     "name another one as bucket_url under [destination.filesystem]."
                 ) from None
-            if not existed:
-                stack.callback(self._remove_if_empty, lock)
             yield
 
-    def _remove_if_empty(self, lock: Path) -> None:
-        """A load that failed leaves no new folder behind, unless it has written there."""
+    @property
+    def _lock(self) -> str:
+        return f".{self._dataset}.lock"
+
+    def _remove_if_empty(self, folder: Path) -> None:
+        """A load that failed leaves no new folder behind, unless something was written there."""
         with suppress(OSError):
-            if list(lock.parent.iterdir()) == [lock]:
-                lock.unlink()
-                lock.parent.rmdir()
-
-    def writable(self) -> AbstractContextManager[None]:
-        """Who holds it has written there."""
-        return nullcontext()
-
-    def loading(self, pipeline: "dlt.Pipeline") -> AbstractContextManager[None]:
-        """There is no staging dataset."""
-        return nullcontext()
+            if [each.name for each in folder.iterdir()] == [self._lock]:
+                (folder / self._lock).unlink()
+                folder.rmdir()
 
     def rows(self, pipeline: "dlt.Pipeline") -> DeltaRows:
         """By commits."""
@@ -101,12 +113,14 @@ class DeltaLake:
         will miss its files.
         """
         try:
-            with pipeline.destination_client() as client:
+            with self._locked(shared=False), pipeline.destination_client() as client:
                 delta: Any = client
                 for name in delta.table_names():
                     delta.delta_table(name).vacuum(
                         retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True
                     )
+        except DestinationError:
+            raise
         except Exception as error:  # noqa: BLE001 - each kind of bucket has errors of its own
             raise DestinationError(
                 f"The files of old versions could not be removed ({type(error).__name__}), so what was "

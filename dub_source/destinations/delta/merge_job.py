@@ -9,6 +9,7 @@ anew, with what that run has written. So the newer observation wins, and no row 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from glob import escape
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from dlt.common.schema.utils import get_columns_names_with_prop, get_first_colum
 from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
 from dub_source.destinations.delta.commits import alone, until_alone
-from dub_source.destinations.delta.reading import schema_of, show
+from dub_source.destinations.delta.reading import read, schema_of, show
 from dub_source.destinations.duckdb_file import SMALL
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class DeltaMergeJob(DeltaLoadFilesystemJob):
         client: Any = self._job_client
         location = client.get_open_table_location("delta", self.load_table_name).rstrip("/")
         lake = Lake(self._storage_options(), client.remote_files)
-        merge_into(location, self.arrow_dataset, merge, lake)
+        merge_into(location, self.file_paths, merge, lake)
 
     def _storage_options(self) -> dict[str, str]:
         from dlt.common.libs.deltalake import deltalake_storage_options
@@ -93,22 +94,25 @@ class Lake:
     files: Any = None
 
 
-def merge_into(location: str, rows: Any, merge: Merge, lake: Lake) -> None:
+def merge_into(location: str, files: Sequence[str], merge: Merge, lake: Lake) -> None:
     """Merge rows into a table, which is made if it does not exist.
 
     Args:
         location: of the table.
-        rows: an Arrow dataset, each key once.
+        files: Parquet files with the rows, each key once.
         merge: how.
         lake: how to get at it.
 
     Raises:
         CommitFailedError: if others write so often that it never was at rest.
     """
+    import pyarrow.dataset
+
+    schema = pyarrow.dataset.dataset(list(files)).schema
 
     def once() -> "DeltaTable":
-        table = _opened(location, rows.schema, merge.key, dict(lake.options))
-        _merge(table, rows, merge, lake.files)
+        table = _opened(location, schema, merge.key, dict(lake.options))
+        _merge(table, files, merge, lake)
         return table
 
     _tidy(until_alone(once))
@@ -135,8 +139,8 @@ def _opened(location: str, schema: pa.Schema, key: str, options: dict[str, str])
     return DeltaTable(table.table_uri, storage_options=options)
 
 
-def _merge(table: "DeltaTable", rows: Any, merge: Merge, files: Any) -> None:
-    with _compared(table, rows, merge, files) as news:
+def _merge(table: "DeltaTable", files: Sequence[str], merge: Merge, lake: Lake) -> None:
+    with _compared(table, files, merge, lake) as news:
         if news.count:
             write = _append if news.fresh else _replace_some if news.count <= _FEW else _replace_all
             write(table, news)
@@ -160,14 +164,14 @@ class _News:
 
 
 @contextmanager
-def _compared(table: "DeltaTable", rows: Any, merge: Merge, files: Any) -> Iterator[_News]:
+def _compared(table: "DeltaTable", files: Sequence[str], merge: Merge, lake: Lake) -> Iterator[_News]:
     """Compare rows with the table, as far as keys and moments go."""
     import duckdb
 
     schema = schema_of(table)
     with duckdb.connect(":memory:", config=SMALL) as connection:
-        connection.register("arrived", rows)
-        show(connection, "stored", table, files=files)
+        connection.execute(f"CREATE VIEW arrived AS SELECT * FROM {read([escape(each) for each in files])}")
+        show(connection, "stored", table, files=lake.files)
         key, newest = _quoted(merge.key), merge.newest and _quoted(merge.newest)
         if not merge.replaces:
             stays = "true"
@@ -183,13 +187,14 @@ def _compared(table: "DeltaTable", rows: Any, merge: Merge, files: Any) -> Itera
             f"CREATE VIEW news AS SELECT * FROM arrived WHERE {key} NOT IN "
             "(SELECT key FROM known WHERE stays)"
         )
+        (arrived,) = _one(connection, "SELECT count(*) FROM arrived")
         staying, replaced = _one(
             connection,
             "SELECT count(DISTINCT key) FILTER (stays), count(DISTINCT key) FILTER (NOT stays) FROM known",
         )
         yield _News(
             key=merge.key,
-            count=rows.count_rows() - staying,
+            count=arrived - staying,
             fresh=replaced == 0,
             select=lambda query: _cast(connection.execute(query).to_arrow_reader(_ROWS), schema),
         )
