@@ -9,23 +9,28 @@ PYTEST_ARGS ?=
 # A process of tests for each core, four at most: some tests look at real time.
 PARALLEL = --numprocesses auto --maxprocesses 4
 
-VENV := .venv
+# make setup EXTRA=postgres: the same with an extra, in an environment of its own.
+EXTRA ?=
+
+VENV := .venv$(if $(EXTRA),-$(EXTRA))
 BIN := $(VENV)/bin
-LOCK := requirements/dev.txt
+LOCK := requirements/$(if $(EXTRA),$(EXTRA),dev).txt
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check lint format bench lock clean
+.PHONY: help setup demo test test-all test-postgres test-lake check lint format bench lock clean
 
 help:
 	@echo 'make demo      set up, start the sandbox, load it into DuckDB, show the result'
 	@echo 'make test      set up, run the tests'
 	@echo 'make test-all  the same with the slow tests'
+	@echo 'make test-postgres  those that load somewhere, into a Postgres server that they start'
+	@echo 'make test-lake      the same, into Delta tables'
 	@echo 'make check     set up, ruff and mypy --strict over everything, tests included'
 	@echo 'make lint      ruff alone;  make format  let ruff rewrite'
 	@echo 'make bench     measure'
-	@echo 'make lock      resolve the dependencies again (UPGRADE=1: to the newest allowed)'
+	@echo 'make lock      resolve the dependencies again (UPGRADE=1: to the newest allowed; EXTRA=postgres: its own)'
 	@echo 'make clean     remove .venv and everything that can be made again'
 
 setup: $(INSTALLED)
@@ -72,6 +77,15 @@ test: $(INSTALLED)
 test-all: $(INSTALLED)
 	@"$(BIN)/python" -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
+# In an environment of its own, with drivers and a server.
+test-postgres:
+	@$(MAKE) --no-print-directory setup EXTRA=postgres
+	@.venv-postgres/bin/python -m pytest --warehouse postgres -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+
+test-lake:
+	@$(MAKE) --no-print-directory setup EXTRA=lake
+	@.venv-lake/bin/python -m pytest --warehouse delta -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+
 check: lint
 	@"$(BIN)/python" -m mypy --strict
 
@@ -92,7 +106,7 @@ lock:
 	$(make_venv)
 	@"$(BIN)/python" -m venv "$(VENV)/lock"
 	@"$(VENV)/lock/bin/python" -m pip install -qq --no-input --disable-pip-version-check 'uv>=0.9'
-	@"$(VENV)/lock/bin/uv" pip compile pyproject.toml --extra sandbox --group dev \
+	@"$(VENV)/lock/bin/uv" pip compile pyproject.toml --extra sandbox $(if $(EXTRA),--extra $(EXTRA)) --group $(if $(EXTRA),$(EXTRA),dev) \
 	  --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  $(if $(UPGRADE),--upgrade) --quiet --output-file "$(LOCK)"
@@ -100,5 +114,5 @@ lock:
 	@echo "$(LOCK): $$(grep -c '==' "$(LOCK)") packages"
 
 clean:
-	rm -rf "$(VENV)" build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

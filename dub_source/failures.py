@@ -138,6 +138,7 @@ def describe(error: BaseException) -> str:
 def _about_destination(chain: list[BaseException]) -> str | None:
     """Trouble with the place to load into. Never its text, which may hold rows, addresses or passwords."""
     from dlt.common.exceptions import MissingDependencyException
+    from dlt.destinations.exceptions import DestinationConnectionError
     from dlt.pipeline.exceptions import PipelineStepFailed
 
     for each in chain:
@@ -145,7 +146,11 @@ def _about_destination(chain: list[BaseException]) -> str | None:
             return f"The destination needs more packages: pip install {' '.join(each.dependencies)}."
         if type(each).__module__.endswith("duckdb") and "lock on file" in str(each):
             return "The database file is in use by another program: close it there, then run the same again."
-    if any(isinstance(each, PipelineStepFailed) and each.step in ("sync", "load") for each in chain):
+    if any(
+        isinstance(each, DestinationConnectionError)
+        or (isinstance(each, PipelineStepFailed) and each.step in ("sync", "load"))
+        for each in chain
+    ):
         return (
             f"The destination could not be reached or failed ({type(chain[-1]).__name__}): nothing is "
             "half-written; check its configuration and run the same again. DUB_SOURCE_DEBUG=1 shows details."

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dub_source.errors import UnknownFormat
 from dub_source.types import Customer
@@ -18,6 +19,8 @@ _TEXT = pa.string()
 _CENTS = pa.int64()
 _COUNT = pa.int64()
 _MOMENT = pa.timestamp("us", tz="UTC")
+
+_NUL, _INSTEAD = "\0", "\N{REPLACEMENT CHARACTER}"
 
 _Known: TypeAlias = dict[Path, tuple[str, pa.DataType]]
 
@@ -97,6 +100,24 @@ def to_table(customers: Sequence[Customer], *, expanded: bool) -> pa.Table:
         table = _read([_coerced(customer, known) for customer in customers], known)
     for name, column in unknown_columns(customers, _NAMES, _PARENTS if expanded else ()).items():
         table = table.append_column(name, column)
+    return _storable(table)
+
+
+def storable(text: str) -> str:
+    """A text as every warehouse can keep it.
+
+    Postgres refuses the character NUL, so it becomes U+FFFD, the one for what cannot be shown. Everywhere,
+    so that a customer is the same row in every warehouse.
+    """
+    return text.replace(_NUL, _INSTEAD)
+
+
+def _storable(table: pa.Table) -> pa.Table:
+    for number, field in enumerate(table.schema):
+        if field.type == _TEXT:
+            column = table.column(number)
+            if pc.any(pc.match_substring(column, _NUL)).as_py():
+                table = table.set_column(number, field, pc.replace_substring(column, _NUL, _INSTEAD))
     return table
 
 

@@ -28,6 +28,8 @@ _logger = logging.getLogger("dub_source")
 CUSTOMERS = "customers"
 FILTERED = "customers_filtered"
 SYNC_RUNS = "sync_runs"
+_LONGEST_TABLE = 54
+"""Postgres cuts names after 63 bytes, and _validity is added to this one."""
 
 
 @with_config(sections=("sources", "dub", "dub"))
@@ -193,13 +195,14 @@ def checked_table_name(name: object, *, filtered: bool) -> str:
         return FILTERED if filtered else CUSTOMERS
     if (
         not isinstance(name, str)
-        or not re.fullmatch("[a-z_][a-z0-9_]{0,62}", name)
+        or not re.fullmatch(f"[a-z_][a-z0-9_]{{0,{_LONGEST_TABLE - 1}}}", name)
         or name.startswith("_dlt")
         or NamingConvention().normalize_tables_path(name) != name
     ):
         raise SettingsError(
-            "The table_name must be a name that dlt leaves as it is: up to 63 lower-case letters, digits and "
-            "underscores, not beginning with a digit or _dlt, not ending with an underscore."
+            f"The table_name must be a name that dlt leaves as it is: up to {_LONGEST_TABLE} lower-case "
+            "letters, digits and underscores, not beginning with a digit or _dlt, not ending with an "
+            "underscore."
         )
     if name == SYNC_RUNS or name.endswith(("_history", "_validity")):
         raise SettingsError(

@@ -3,12 +3,11 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dub_source.destinations.storage import kept_open
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -46,8 +45,6 @@ class DuckDBFile:
     dataset: str
 
     append_first = True
-    one_by_one = True
-    """Two tables at once into one file take as long, and half as much memory again."""
 
     @property
     def place(self) -> str:
@@ -121,10 +118,6 @@ class DuckDBFile:
                 raise
         finally:
             os.umask(mask)
-
-    def loading(self, pipeline: "dlt.Pipeline") -> AbstractContextManager[None]:
-        """An open connection is a lock on the file: two loads would fill one staging dataset in turns."""
-        return kept_open(pipeline)
 
     def rows(self, pipeline: "dlt.Pipeline") -> "SqlRows":
         """By SQL."""

@@ -1,27 +1,28 @@
 """The load step: what dlt has extracted goes into the destination, all of it or with an error."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from dub_source.destinations.storage import Storage
+from dub_source.destinations.locks import writes_one_by_one, writing_alone
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
     import dlt
 
 _ONE_BY_ONE: Any = {"workers": 1}
+"""Two tables at once into one DuckDB file take as long, and half as much memory again."""
 
 
-def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str], *, storage: Storage | None) -> None:
-    """Normalize and load what was extracted.
+def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str]) -> None:
+    """Normalize and load what was extracted, while nobody else does.
 
     Args:
         pipeline: has extracted.
         tables: those that are merged; should the load fail, what was staged for them is taken back.
-        storage: where to; None knows nothing of it.
 
     Raises:
+        AlreadyRunning: if others write for too long.
         DestinationError: if not all of it was taken.
         dlt's PipelineStepFailed: if a step failed.
     """
@@ -29,10 +30,10 @@ def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str], *, storage: 
 
     pipeline.normalize()
     configured: Any = dlt.config.get("load.workers")
-    one_by_one = storage is not None and storage.one_by_one and not configured
-    with nullcontext() if storage is None else storage.loading(pipeline):
+    one_by_one = _ONE_BY_ONE if writes_one_by_one(pipeline) and not configured else {}
+    with writing_alone(pipeline):
         try:
-            info = pipeline.load(**(_ONE_BY_ONE if one_by_one else {}))
+            info = pipeline.load(**one_by_one)
         except BaseException:
             _empty_staging(pipeline, tables)
             raise

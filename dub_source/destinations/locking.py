@@ -30,28 +30,6 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-@contextmanager
-def waiting_for(path: Path, *, shared: bool) -> Iterator[None]:
-    """Hold the lock together with others who share it, or alone, once that is possible.
-
-    Raises:
-        OSError: if the file cannot be made.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _try_lock(descriptor: int) -> bool:
     """Lock for this open file alone, so that two threads exclude each other, too."""
     try:

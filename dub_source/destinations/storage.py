@@ -1,7 +1,6 @@
 """What kinds of destinations differ in, as far as dlt does not even it out."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -25,19 +24,12 @@ class Storage(Protocol):
     def append_first(self) -> bool:
         """Whether rows may just be appended to tables that do not exist yet: nobody else makes them."""
 
-    @property
-    def one_by_one(self) -> bool:
-        """Whether tables are loaded one after the other, which spares memory."""
-
     def writable(self) -> AbstractContextManager[None]:
         """Make sure now that rows can be written later; afterwards, leave no trace of a load that failed.
 
         Raises:
             DestinationError: if not.
         """
-
-    def loading(self, pipeline: "dlt.Pipeline") -> AbstractContextManager[None]:
-        """Keep others out during a load step, as far as they would do harm."""
 
     def rows(self, pipeline: "dlt.Pipeline") -> "SqlRows":
         """Changes rows of the pipeline's tables."""
@@ -58,17 +50,12 @@ class Server:
 
     unused = False
     append_first = False
-    one_by_one = False
 
     def __init__(self, place: str) -> None:
         self.place = place
 
     def writable(self) -> AbstractContextManager[None]:
         """Known when it is tried."""
-        return nullcontext()
-
-    def loading(self, pipeline: "dlt.Pipeline") -> AbstractContextManager[None]:
-        """Several may work there: see :func:`~dub_source.destinations.merging.newest_wins`."""
         return nullcontext()
 
     def rows(self, pipeline: "dlt.Pipeline") -> "SqlRows":
@@ -83,10 +70,3 @@ class Server:
     def rewrite(self, pipeline: "dlt.Pipeline") -> bool:
         """Only its own administration can."""
         return False
-
-
-@contextmanager
-def kept_open(pipeline: "dlt.Pipeline") -> Iterator[None]:
-    """A connection that stays open meanwhile."""
-    with pipeline.sql_client():
-        yield

@@ -11,7 +11,7 @@ from typing import Any
 
 from dub_source.changes import SYSTEM_COLUMNS
 from dub_source.reverse.model import Values
-from dub_source.schema import COLUMNS, EXPANDED_COLUMNS
+from dub_source.schema import COLUMNS, EXPANDED_COLUMNS, storable
 from dub_source.types import Customer
 
 WRITABLE = ("name", "email", "avatar", "external_id", "stripe_customer_id")
@@ -53,8 +53,9 @@ def wire_body(asked: Values) -> dict[str, Any]:
 
 
 def from_wire(customer: Customer) -> dict[str, str | None]:
-    """The id and all that can be planned of a customer as Dub answered it, by columns."""
-    return {column: customer.get(name) for column, name in _WIRE.items()}
+    """The id and all that can be planned of a customer as Dub answered it, by columns, as it is stored."""
+    values = {column: customer.get(name) for column, name in _WIRE.items()}
+    return {column: storable(value) if isinstance(value, str) else value for column, value in values.items()}
 
 
 def check_value(column: str, value: str | None) -> str | None:

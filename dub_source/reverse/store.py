@@ -136,11 +136,10 @@ class PushStore(Stored):
 
     def _write(self, parts: list[DltResource]) -> None:
         tables = [str(part.table_name) for part in parts]
-        storage = self._opened.storage
         try:
-            with storage.writable():
+            with self._opened.storage.writable():
                 self._pipeline.extract(_written(parts))
-                load_extracted(self._pipeline, tables, storage=storage)
+                load_extracted(self._pipeline, tables)
         except BaseException:
             # What it has prepared must not come with the next load.
             with suppress(Exception):

@@ -45,7 +45,7 @@ def load(
     table = str(source.resources[CUSTOMERS].table_name)
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _):
         with opened.storage.writable():
-            run_source(pipeline, source, outcome, storage=opened.storage)
+            run_source(pipeline, source, outcome)
         rows = _count_rows(pipeline, table)
     if outcome.report is None:
         raise DubError("The load ended without having read the customers; please report it.")

@@ -14,6 +14,7 @@ from dlt.common.configuration import with_config
 
 from dub_source.client import DubClient
 from dub_source.destinations import Opened, Target, open_destination
+from dub_source.destinations.locks import pushing_alone
 from dub_source.errors import InvalidArgument
 from dub_source.extraction import KEPT
 from dub_source.reverse import guards
@@ -122,7 +123,7 @@ def pushing(target: Target, pipelines_dir: Path | None, options: Mapping[str, An
     opened = open_destination(target)
     if opened.storage.unused:
         form.check_stored(None, table)  # To look into it would make it.
-    with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _):
+    with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _), pushing_alone(pipeline):
         store = PushStore(pipeline, opened, table)
         store.check_form(form)
         journals = Path(pipeline.pipelines_dir) / f"{pipeline.pipeline_name}.push{KEPT}"

@@ -9,8 +9,9 @@ import dlt
 import pyarrow as pa
 
 from dub_source.destinations.loading import load_extracted
-from dub_source.destinations.storage import Storage
+from dub_source.destinations.locks import writing_alone
 from dub_source.destinations.views import create_validity_view
+from dub_source.errors import AlreadyRunning
 from dub_source.extraction import spool_folder
 from dub_source.failures import cause
 from dub_source.runs.result import Outcome
@@ -20,9 +21,7 @@ from dub_source.sync import Report
 _logger = logging.getLogger("dub_source")
 
 
-def run_source(
-    pipeline: dlt.Pipeline, source: Any, outcome: Outcome, *, storage: Storage | None = None
-) -> None:
+def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome) -> None:
     """What ``pipeline.run`` does, in its steps, and then the view of the history.
 
     Rows of a sweep stay on this machine until they are loaded: should anything go wrong, or the process be
@@ -32,7 +31,6 @@ def run_source(
         pipeline: the pipeline, with no package left from an earlier run.
         source: ``dub(keep_rows=True, observer=outcome, ...)``.
         outcome: the observer of the source.
-        storage: where to; None knows nothing of it.
     """
     table = str(source.resources[CUSTOMERS].table_name)
     pipeline.sync_destination()
@@ -40,14 +38,15 @@ def run_source(
         pipeline.extract(source)
         # Arrow keeps the memory of its batches, some 30 MB; DuckDB needs it now.
         pa.default_memory_pool().release_unused()
-        _load(pipeline, source, storage=storage)
+        _load(pipeline, source)
     except BaseException as error:
         with suppress(Exception):
-            _note_failure(pipeline, outcome.report, cause(error), storage=storage)
+            _note_failure(pipeline, outcome.report, cause(error))
         raise
     shutil.rmtree(spool_folder(pipeline), ignore_errors=True)
     try:
-        create_validity_view(pipeline, table)
+        with writing_alone(pipeline):
+            create_validity_view(pipeline, table)
     except Exception as error:  # noqa: BLE001 - everything is loaded; a view is not worth a failure
         _logger.warning(
             "The view %s_validity could not be made (%s): if something else has its name, rename that.",
@@ -56,15 +55,15 @@ def run_source(
         )
 
 
-def _load(pipeline: dlt.Pipeline, source: Any, *, storage: Storage | None) -> None:
+def _load(pipeline: dlt.Pipeline, source: Any) -> None:
     tables = [str(resource.table_name) for name, resource in source.resources.items() if name != SYNC_RUNS]
-    load_extracted(pipeline, tables, storage=storage)
+    load_extracted(pipeline, tables)
 
 
-def _note_failure(
-    pipeline: dlt.Pipeline, report: Report | None, error: BaseException, *, storage: Storage | None
-) -> None:
+def _note_failure(pipeline: dlt.Pipeline, report: Report | None, error: BaseException) -> None:
     """The row of a failed run in ``sync_runs``; if nothing was ever loaded, there is no place for it."""
+    if isinstance(error, AlreadyRunning):
+        return  # Whoever writes for so long would keep this row waiting, too.
     with pipeline.destination_client() as client:
         if report is None or not client.is_storage_initialized() or not _has_runs(client):
             return
@@ -73,7 +72,7 @@ def _note_failure(
     pipeline.sync_destination()
     source = failed_run(report, error)
     pipeline.extract(source)
-    _load(pipeline, source, storage=storage)
+    _load(pipeline, source)
 
 
 def _has_runs(client: Any) -> bool:

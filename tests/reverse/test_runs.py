@@ -304,7 +304,7 @@ def test_what_cannot_be_planned_is_one_sentence_and_stores_nothing(
     refused(StaleMirror, "25.0 hours ago", clock=lambda: tomorrow)
     refused(SettingsError, "other settings than these", include_expanded_fields=False)
     refused(SettingsError, "No customers have been loaded into the table others", table_name="others")
-    refused(SettingsError, "up to 63 lower-case letters", table_name="Others")
+    refused(SettingsError, "up to 54 lower-case letters", table_name="Others")
     refused(InvalidArgument, "no option tabel_name .did you mean table_name", tabel_name="customers")
     refused(NothingDesired, "no rows", query="SELECT id, name FROM crm.names WHERE false")
     assert "dub.push_plans" not in world.warehouse.tables()

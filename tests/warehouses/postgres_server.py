@@ -8,7 +8,6 @@ import importlib.util
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -84,20 +83,32 @@ def postgres_server() -> Iterator[PostgresServer]:
         given = {**_SETTINGS, "unix_socket_directories": str(folder)}
         options = [f"--{name}={value}" for name, value in given.items()]
         with (folder / "log").open("w") as log:
-            process = subprocess.Popen(
-                [programs / "bin" / "postgres", "-D", data, *options], stdout=log, stderr=log, **user
+            watched = subprocess.Popen(
+                ["sh", "-c", _WATCHED, "sh", folder, programs / "bin" / "postgres", "-D", data, *options],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for pytest alone
+                **user,
             )
         try:
             server = PostgresServer(folder)
-            _wait(server, process, folder / "log")
+            _wait(server, folder / "log")
             yield server
         finally:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(30)
+            watched.communicate(timeout=60)
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
+_WATCHED = """
+folder=$1; shift
+"$@" </dev/null &
+cat >/dev/null
+kill -QUIT $!; wait
+rm -rf "$folder"
+"""
+"""The server ends when the pipe does, which it does however the process of the tests ends."""
 _INITDB = ("-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
 
 
@@ -129,7 +140,7 @@ def _run(command: list[Any], user: dict[str, Any]) -> None:
         raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}: {done.stderr}")
 
 
-def _wait(server: PostgresServer, process: subprocess.Popen[Any], log: Path) -> None:
+def _wait(server: PostgresServer, log: Path) -> None:
     import psycopg2
 
     deadline = time.monotonic() + 60
@@ -137,7 +148,7 @@ def _wait(server: PostgresServer, process: subprocess.Popen[Any], log: Path) -> 
         try:
             server.connect().close()
         except psycopg2.OperationalError:
-            if process.poll() is not None or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise RuntimeError(f"Postgres does not answer: {log.read_text()}") from None
             time.sleep(0.05)
         else:

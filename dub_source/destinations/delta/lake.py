@@ -1,14 +1,15 @@
 """A folder or a bucket of Delta tables as a place for runs."""
 
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dub_source.destinations.delta.rows import DeltaRows
-from dub_source.destinations.locking import waiting_for
-from dub_source.errors import DestinationError
+from dub_source.destinations.locks import writing_alone
+from dub_source.errors import DestinationError, DubError
 
 if TYPE_CHECKING:
     import dlt
@@ -19,16 +20,15 @@ _PRIVATE = 0o700
 class DeltaLake:
     """Where the datasets of a lake are.
 
-    Runs need not be kept apart: a commit fails if another run has written since its rows were compared, and
-    they are compared anew then. Only who removes the files of old versions must be alone. A lock sees to that
-    on this machine's disks; elsewhere somebody must.
+    Loads need not be kept apart: a commit fails if another run has written since its rows were compared, and
+    they are compared anew then. Only who removes the files of old versions must be alone. On this machine's
+    disks a lock sees to that (:mod:`dub_source.destinations.locks`); elsewhere somebody must.
 
     Attributes:
         place: what tells it from all others.
     """
 
     append_first = False
-    one_by_one = True
 
     def __init__(self, url: str, folder: Path | None, dataset: str) -> None:
         """Prepare.
@@ -57,46 +57,33 @@ class DeltaLake:
         mode = self._folder.stat().st_mode if existed else _PRIVATE
         mask = os.umask(~mode & 0o077)
         try:
-            with self._locked(shared=True):
-                pass
+            self._try_writing(self._folder)
             try:
                 yield
             except BaseException:
                 if not existed:
-                    self._remove_if_empty(self._folder)
+                    self._remove_if_unused(self._folder)
                 raise
         finally:
             os.umask(mask)
 
-    def loading(self, pipeline: "dlt.Pipeline") -> AbstractContextManager[None]:
-        """Several may load at once, but none while files are removed: a commit could still need them."""
-        return self._locked(shared=True)
+    def _try_writing(self, folder: Path) -> None:
+        try:
+            folder.mkdir(exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise DestinationError(
+                f"The folder of the lake {folder} cannot be used ({error.strerror}): see to it, or name "
+                "another one as bucket_url under [destination.filesystem]."
+            ) from None
 
-    @contextmanager
-    def _locked(self, *, shared: bool) -> Iterator[None]:
-        if self._folder is None:
-            yield
-            return
-        with ExitStack() as stack:
-            try:
-                self._folder.mkdir(exist_ok=True)
-                stack.enter_context(waiting_for(self._folder / self._lock, shared=shared))
-            except OSError as error:
-                raise DestinationError(
-                    f"The folder of the lake {self._folder} cannot be used ({error.strerror}): see to it, or "
-                    "name another one as bucket_url under [destination.filesystem]."
-                ) from None
-            yield
-
-    @property
-    def _lock(self) -> str:
-        return f".{self._dataset}.lock"
-
-    def _remove_if_empty(self, folder: Path) -> None:
+    def _remove_if_unused(self, folder: Path) -> None:
         """A load that failed leaves no new folder behind, unless something was written there."""
         with suppress(OSError):
-            if [each.name for each in folder.iterdir()] == [self._lock]:
-                (folder / self._lock).unlink()
+            left = list(folder.iterdir())
+            if all(each.suffix == ".lock" for each in left):
+                for each in left:
+                    each.unlink()
                 folder.rmdir()
 
     def rows(self, pipeline: "dlt.Pipeline") -> DeltaRows:
@@ -113,13 +100,13 @@ class DeltaLake:
         will miss its files.
         """
         try:
-            with self._locked(shared=False), pipeline.destination_client() as client:
+            with writing_alone(pipeline), pipeline.destination_client() as client:
                 delta: Any = client
                 for name in delta.table_names():
                     delta.delta_table(name).vacuum(
                         retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True
                     )
-        except DestinationError:
+        except DubError:
             raise
         except Exception as error:  # noqa: BLE001 - each kind of bucket has errors of its own
             raise DestinationError(
