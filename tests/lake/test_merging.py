@@ -45,7 +45,8 @@ def content(table: Path) -> list[Row]:
 def version(table: Path) -> int:
     from deltalake import DeltaTable
 
-    return DeltaTable(table).version()
+    number: int = DeltaTable(table).version()
+    return number
 
 
 def merge(table: Path, how: Merge, *given: Row) -> None:
