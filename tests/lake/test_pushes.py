@@ -63,6 +63,7 @@ def test_who_is_erased_is_in_no_file_any_more(world: PushWorld) -> None:
     assert (result.erased, result.complete, result.rewritten, result.notes) == ((erased,), True, True, ())
     assert not mentions(lake.folder / "dub", "Rosalind")
     assert mentions(lake.folder / "dub", "Marie")
+    assert not [each for each in lake.folder.rglob("*.parquet") if "string_view" in content(each)]
     assert erased not in world.customers()
     seen = ["Marie 0", "Marie 1", "Marie 2", "Marie Wished"]
     assert [each["name"] for each in world.history(kept)][1:] == seen
@@ -79,4 +80,4 @@ def content(file: Path) -> str:
     if file.suffix != ".parquet":
         return file.read_text(errors="replace").lower()
     opened: Any = pyarrow.parquet.ParquetFile(file)
-    return f"{opened.read().to_pylist()} {opened.metadata.to_dict()}".lower()
+    return f"{opened.read().to_pylist()} {opened.metadata.to_dict()} {opened.schema_arrow}".lower()

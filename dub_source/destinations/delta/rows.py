@@ -1,11 +1,14 @@
 """Rows of Delta tables, deleted and changed by key."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from dub_source.destinations.delta.commits import alone, until_alone
+from dub_source.destinations.delta.reading import schema_of, show
+from dub_source.destinations.duckdb_file import SMALL
 from dub_source.destinations.sql_rows import Place, SqlRows, in_a_sentence
 from dub_source.destinations.sql_tables import chunks
 
@@ -33,21 +36,45 @@ class DeltaRows(SqlRows):
         """Give the rows with one of the keys other values; with ``where_null``, only where that is null."""
         rest = "" if where_null is None else f" AND {_quoted(where_null)} IS NULL"
         for some in chunks(keys):
-            self._commit(place, partial(_update, values=values, where=_among(column, some) + rest))
+            self._commit(
+                place, partial(_update, values=values, column=column, where=_among(column, some) + rest)
+            )
 
-    def _commit(self, place: Place, change: Callable[["DeltaTable"], None]) -> None:
+    def _commit(self, place: Place, change: Callable[..., None]) -> None:
         with in_a_sentence(), self._pipeline.destination_client() as client:
             delta: Any = client
-            until_alone(lambda: change(delta.delta_table(place.table)))
+            until_alone(lambda: change(delta.delta_table(place.table), files=delta.remote_files))
 
 
-def _delete(table: "DeltaTable", *, where: str) -> None:
-    table.delete(where, commit_properties=alone(table))
+def _delete(table: "DeltaTable", *, where: str, files: Any) -> None:  # noqa: ARG001 - called like _update
+    _overwrite(table, schema_of(table).empty_table(), where)
 
 
-def _update(table: "DeltaTable", *, values: Mapping[str, Any], where: str) -> None:
-    updates = {_quoted(name): _literal(value) for name, value in values.items()}
-    table.update(updates=updates, predicate=where, commit_properties=alone(table))
+def _update(table: "DeltaTable", *, values: Mapping[str, Any], column: str, where: str, files: Any) -> None:
+    import duckdb
+
+    schema = schema_of(table)
+    with duckdb.connect(":memory:", config=SMALL) as connection:
+        show(connection, "stored", table, files=files)
+        rows = connection.execute(f"SELECT * FROM stored WHERE {where}").to_arrow_table()
+    for name, value in values.items():
+        place = schema.get_field_index(name)
+        changed = pa.array([value] * len(rows), schema.field(place).type)
+        rows = rows.set_column(place, schema.field(place), changed)
+    if len(rows):
+        # By their keys: what replaces rows must be what is replaced, and they are not null any more.
+        _overwrite(table, rows.cast(schema), _among(column, rows[column].to_pylist()))
+
+
+def _overwrite(table: "DeltaTable", rows: pa.Table, where: str) -> None:
+    """Put rows in the place of those for which a condition holds.
+
+    Not by deltalake's delete and update, which write texts as string_view: Daft cannot read that, and pyarrow
+    26 cannot filter it.
+    """
+    from deltalake import write_deltalake
+
+    write_deltalake(table, rows, mode="overwrite", predicate=where, commit_properties=alone(table))
 
 
 def _among(column: str, values: Sequence[str]) -> str:
@@ -58,9 +85,5 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, datetime):
-        return f"arrow_cast('{value.isoformat()}', 'Timestamp(Microsecond, Some(\"UTC\"))')"
-    return "'" + str(value).replace("'", "''") + "'"
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
