@@ -19,13 +19,14 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-postgres check lint format bench lock clean
+.PHONY: help setup demo test test-all test-postgres test-lake check lint format bench lock clean
 
 help:
 	@echo 'make demo      set up, start the sandbox, load it into DuckDB, show the result'
 	@echo 'make test      set up, run the tests'
 	@echo 'make test-all  the same with the slow tests'
 	@echo 'make test-postgres  those that load somewhere, into a Postgres server that they start'
+	@echo 'make test-lake      the same, into Delta tables'
 	@echo 'make check     set up, ruff and mypy --strict over everything, tests included'
 	@echo 'make lint      ruff alone;  make format  let ruff rewrite'
 	@echo 'make bench     measure'
@@ -80,6 +81,10 @@ test-all: $(INSTALLED)
 test-postgres:
 	@$(MAKE) --no-print-directory setup EXTRA=postgres
 	@.venv-postgres/bin/python -m pytest --warehouse postgres -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+
+test-lake:
+	@$(MAKE) --no-print-directory setup EXTRA=lake
+	@.venv-lake/bin/python -m pytest --warehouse delta -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
 
 check: lint
 	@"$(BIN)/python" -m mypy --strict

@@ -22,8 +22,7 @@ import orjson
 import pyarrow as pa
 
 from dub_source.destinations import Opened
-from dub_source.destinations.duckdb_rewrite import rewrite
-from dub_source.destinations.sql_rows import Place, SqlRows
+from dub_source.destinations.sql_rows import Place
 from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
 from dub_source.extraction import spool_folder
 from dub_source.reverse.drafts import Draft, plan_id
@@ -110,11 +109,10 @@ class Erasing:
             clock: the time, UTC.
         """
         self._pipeline = pipeline
-        self._opened = opened
         self._store = store
         self._journals = journals
         self._clock = clock
-        self._rows = SqlRows(pipeline)
+        self._rows = opened.storage.rows(pipeline)
 
     # What was begun
 
@@ -197,13 +195,6 @@ class Erasing:
         for place in sorted(places, key=lambda each: (not each.staging, each.table.endswith("_history"))):
             self._rows.delete(place, "id", ids)
         return removed
-
-    def rewrite(self) -> bool:
-        """Take the bytes of what was deleted out of the database; whether that can be done here."""
-        if self._opened.file is None:
-            return False
-        rewrite(self._opened.file)
-        return True
 
     def _give_up(self, unmade: Mapping[str, Collection[int]]) -> None:
         """Nobody is created any more by plans that still would have: without values there is nobody."""

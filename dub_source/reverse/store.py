@@ -135,7 +135,7 @@ class PushStore(Stored):
     def _write(self, parts: list[DltResource]) -> None:
         tables = [str(part.table_name) for part in parts]
         try:
-            with self._opened.writable():
+            with self._opened.storage.writable():
                 self._pipeline.extract(_written(parts))
                 load_extracted(self._pipeline, tables)
         except BaseException:

@@ -2,14 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dub_source.destinations import Target
-from dub_source.destinations.duckdb_rewrite import check_copyable, check_room
 from dub_source.errors import DubError, TooManyDeletes
 from dub_source.reverse.apply import ApplyObserver
 from dub_source.reverse.erasing import Erasing, erase_plan
@@ -206,12 +204,10 @@ class _Erasure:
 
     def carried_out(self) -> EraseResult:
         """All of it, and first what was begun earlier."""
-        file = self._place.opened.file
-        if file is not None:
-            check_room(file)  # Before anybody is deleted, not after it.
-        with self._place.opened.writable() if file is not None else nullcontext():
-            if file is not None:
-                check_copyable(file)
+        storage = self._place.opened.storage
+        with storage.writable():
+            storage.check_rewrite()  # Before anybody is deleted, not after it.
+            rewritten = False
             outcomes: dict[str, dict[str, Result | None]] = {}
             applies = []
             for plan_id in self._erasing.pending():
@@ -224,7 +220,9 @@ class _Erasure:
                 self._erasing.begin(plan.plan_id, [each.customer_id for each in found.persons])
                 applies.append(self._applied(plan, outcomes))
             self._remove_unmade(outcomes)
-            rewritten = bool(outcomes or self._removed) and self._erasing.rewrite()
+            rewritable = True
+            if outcomes or self._removed:
+                rewritable = rewritten = storage.rewrite(self._place.pipeline)
             for plan_id, results in outcomes.items():
                 self._erasing.finish(plan_id, results)
         ends = {each: how for results in outcomes.values() for each, how in results.items()}
@@ -236,7 +234,7 @@ class _Erasure:
             removed=dict(sorted(self._removed.items())),
             rewritten=rewritten,
             waiting=tuple(self._erasing.pending()),
-            notes=() if file is not None else (_KEPT_BY_DATABASE,),
+            notes=() if rewritable else (_KEPT_BY_DATABASE,),
         )
 
     def _found(self) -> tuple[EraseResult, Found]:

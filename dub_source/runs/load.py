@@ -38,12 +38,12 @@ def load(
         observer=outcome,
         merge_strategy=opened.strategy,
         keep_rows=True,
-        append_first=opened.file is not None,  # a server may have other clients
+        append_first=opened.storage.append_first,
         **arguments,
     )
     table = str(source.resources[CUSTOMERS].table_name)
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _):
-        with opened.writable():
+        with opened.storage.writable():
             run_source(pipeline, source, outcome)
         rows = _count_rows(pipeline, table)
     if outcome.report is None:

@@ -120,8 +120,8 @@ def pushing(target: Target, pipelines_dir: Path | None, options: Mapping[str, An
         for reader in _READERS
     )
     opened = open_destination(target)
-    if opened.file is not None and not opened.file.path.exists():
-        form.check_stored(None, table)  # To look into it would make the file.
+    if opened.storage.unused:
+        form.check_stored(None, table)  # To look into it would make it.
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _), pushing_alone(pipeline):
         store = PushStore(pipeline, opened, table)
         store.check_form(form)
