@@ -58,6 +58,20 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130, "interrupted (Ctrl-C, SIGINT); nothing is half-written"
     TERMINATED = 143, "ended by SIGTERM; nothing is half-written"
 
+    @property
+    def retryable(self) -> bool:
+        """Whether the same again may go through, without a person having done something about it.
+
+        To try again is safe in any case. It is only in vain after these.
+        """
+        return self not in (
+            ExitCode.OK,
+            ExitCode.SETTINGS,
+            ExitCode.REFUSED,
+            ExitCode.STOPPED,
+            ExitCode.NOT_ALL,
+        )
+
 
 _CODES: tuple[tuple[type[DubError], ExitCode], ...] = (
     (AlreadyRunning, ExitCode.RUNNING),

@@ -1,4 +1,4 @@
-"""What the command line does, as plain functions: load, check, plan, apply, revert, erase."""
+"""What the command line does, as plain functions: load, check, status, plan, apply, revert, erase."""
 
 from dub_source.runs.apply import apply
 from dub_source.runs.apply_result import ApplyResult, Trouble
@@ -9,6 +9,7 @@ from dub_source.runs.plan import PlanResult, plan
 from dub_source.runs.pushing import push_options
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.revert import revert
+from dub_source.runs.status import Status, status
 from dub_source.runs.steps import run_source
 from dub_source.runs.workspace_run import WorkspaceRun
 from dub_source.runs.workspaces import WorkspacesObserver, exit_code_of, load_workspaces
@@ -20,6 +21,7 @@ __all__ = [
     "LoadResult",
     "Outcome",
     "PlanResult",
+    "Status",
     "Trouble",
     "WorkspaceRun",
     "WorkspacesObserver",
@@ -33,4 +35,5 @@ __all__ = [
     "push_options",
     "revert",
     "run_source",
+    "status",
 ]
