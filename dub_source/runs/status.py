@@ -1,6 +1,5 @@
 """``status``: what the warehouse itself says of its customers, of the runs and of the plans."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +10,8 @@ import pyarrow as pa
 
 from dub_source.destinations import Target
 from dub_source.destinations.sql_tables import SqlTables
-from dub_source.reverse.model import Result
-from dub_source.reverse.stored import Stored, StoredPlan
+from dub_source.reverse.model import Plan, Result
+from dub_source.reverse.stored import Stored
 from dub_source.runs.warehouse import warehouse
 from dub_source.source import CUSTOMERS, SYNC_RUNS
 
@@ -72,7 +71,7 @@ def status(target: Target, *, pipelines_dir: Path | None = None, table: str = CU
             swept_at=sweep.get("started_at"),
             certified=sweep.get("certified"),
             unread=sweep.get("unread") or 0,
-            rejected=_rejected(stored.plans()),
+            rejected=_rejected(stored),
         )
 
 
@@ -100,9 +99,9 @@ def _read(pipeline: dlt.Pipeline, table: str) -> tuple[dict[str, int], int, dict
     return {name: customers.get(name) or 0 for name in _CUSTOMERS.names}, versions.get("versions", 0), sweep
 
 
-def _rejected(plans: Sequence[StoredPlan]) -> int:
-    """In the newest plan of each sync; ``plans`` has the newest first."""
-    newest: dict[str, StoredPlan] = {}
-    for each in plans:
-        newest.setdefault(each.plan.sync, each)
-    return sum(each.results.get(Result.REJECTED, 0) for each in newest.values())
+def _rejected(stored: Stored) -> int:
+    """In the newest plan of each sync."""
+    newest: dict[str, Plan] = {}
+    for plan in stored.plans():
+        newest.setdefault(plan.sync, plan)
+    return sum(stored.progress(plan).results.get(Result.REJECTED, 0) for plan in newest.values())
