@@ -306,7 +306,7 @@ def test_settings_of_the_wrong_type(run: Run, monkeypatch: pytest.MonkeyPatch) -
     "destination, code, words",
     (
         ("nowhere", 6, "no dlt destination called 'nowhere'"),
-        ("filesystem", 2, "bucket_url"),
+        ("filesystem", 6, "pip install 'dub-source[lake]'"),
         ("postgres", 2, "password"),
     ),
 )
@@ -317,16 +317,6 @@ def test_destinations_that_cannot_work(
     assert result.exit_code == code
     assert words in sentence(result)
     assert sandbox.requests == []
-
-
-def test_plain_files_are_refused_because_rows_cannot_be_merged_there(
-    run: Run, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "bucket"))
-    result = run("load", "--destination", "filesystem")
-    assert result.exit_code == 6
-    assert "is no database" in sentence(result)
-    assert not list((tmp_path / "bucket").rglob("*.parquet"))
 
 
 def test_a_destination_without_merge(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
