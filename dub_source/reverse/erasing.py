@@ -45,7 +45,7 @@ ERASURES = pa.schema(
     ]
 )
 
-_UNMADE = "The person whom it would have created was erased."
+_GIVEN_UP = "It asked for a value of somebody who was erased."
 _CLEARED = {"push_changes": ("external_id", "asked", "before"), "push_log": ("asked", "answered")}
 
 
@@ -170,20 +170,20 @@ class Erasing:
 
     # Removing
 
-    def remove(self, plan: str, ids: Sequence[str], unmade: Mapping[str, Collection[int]]) -> Counter[str]:
+    def remove(self, plan: str, ids: Sequence[str], idle: Mapping[str, Collection[int]]) -> Counter[str]:
         """Remove the values of customers who do not exist any more.
 
         Args:
             plan: that has deleted them.
             ids: of these customers.
-            unmade: creations of them that made nobody: by plan, the numbers of the changes.
+            idle: changes that ask for their values and are not in effect: by plan, the numbers.
 
         Returns:
             How many rows of which table held something.
         """
-        self._give_up(unmade)
+        self._give_up(idle)
         keys = self._change_keys(ids)
-        keys |= {change_key(each, number): "" for each, numbers in unmade.items() for number in numbers}
+        keys |= {change_key(each, number): "" for each, numbers in idle.items() for number in numbers}
         removed = self._note(plan, ids, keys)
         scrub_journals(self._journals, set(ids), keys)
         # Rows that a killed sweep has read; the next one reads them again.
@@ -196,12 +196,12 @@ class Erasing:
             self._rows.delete(place, "id", ids)
         return removed
 
-    def _give_up(self, unmade: Mapping[str, Collection[int]]) -> None:
-        """Nobody is created any more by plans that still would have: without values there is nobody."""
-        for plan, numbers in unmade.items():
+    def _give_up(self, idle: Mapping[str, Collection[int]]) -> None:
+        """Plans do not ask Dub any more for what is about to be removed from them."""
+        for plan, numbers in idle.items():
             done = self._store.outcomes(plan)
             waiting = [
-                Outcome(number, Result.REJECTED, reason=_UNMADE)
+                Outcome(number, Result.REJECTED, reason=_GIVEN_UP)
                 for number in numbers
                 if number not in done or done[number].result is Result.NOT_ATTEMPTED
             ]

@@ -13,6 +13,7 @@ from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
 from dub_source.errors import CustomerNotFound
 from dub_source.privacy import Privacy
 from dub_source.reverse.named import Named
+from dub_source.reverse.stored import DONE
 
 if TYPE_CHECKING:
     import dlt
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
 _PAGE = 100
 _TEXT = pa.string()
 _NAMING = ("external_id", "email")
+
+_NO_SWAP = (
+    "NOT EXISTS (SELECT 1 FROM {CHANGES} t WHERE t.{plan_id} = c.{plan_id} "
+    "AND t.{customer_id} = c.{customer_id} AND t.{temporary})"
+)
+_UNSENT = f"SELECT c.{{plan_id}}, c.{{number}}, c.{{asked}}, NULL FROM {{CHANGES}} c WHERE {_NO_SWAP}"
+_IDLE = (
+    "SELECT c.{plan_id}, c.{number}, c.{asked}, CASE WHEN c.{op} = 'create' THEN l.{answered} END "
+    "FROM {CHANGES} c LEFT JOIN {LOG} l ON l.{change_key} = c.{change_key} "
+    "WHERE (l.{change_key} IS NULL OR CASE WHEN c.{op} = 'create' THEN l.{customer_id} IS NULL "
+    f"ELSE l.{{result}} NOT IN ({DONE}) END) AND {_NO_SWAP}"
+)
+"""Changes that are not in effect, without and with a table of outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +117,12 @@ class Persons:
                         found[column].add(value.lower() if column == "email" else value)
         return found
 
-    def unmade(self, external_ids: set[str], emails: set[str]) -> dict[str, set[int]]:
-        """Creations of plans that made nobody, of persons called so: by plan, the numbers of the changes.
+    def not_in_effect(self, external_ids: set[str], emails: set[str]) -> dict[str, set[int]]:
+        """Changes that hold such a name and are not in effect: by plan, their numbers.
+
+        Those are creations that made nobody, and updates that did not give the name to somebody else. The
+        answer to a creation that was rejected shows whoever has the external id, in letters of other cases.
+        Swaps are left alone: whoever has a made-up external id already must get the one that was asked for.
 
         Args:
             external_ids: exactly as they are.
@@ -112,22 +130,17 @@ class Persons:
         """
         if not self._tables.columns["changes"]:
             return {}
-        made = (
-            "AND {change_key} NOT IN (SELECT {change_key} FROM {LOG} WHERE {customer_id} IS NOT NULL)"
-            if self._tables.columns["log"]
-            else ""
+        logged = bool(self._tables.columns["log"])
+        schema = pa.schema(
+            [("plan_id", _TEXT), ("number", pa.int64()), ("asked", _TEXT), ("answered", _TEXT)]
         )
-        schema = pa.schema([("plan_id", _TEXT), ("number", pa.int64()), ("asked", _TEXT)])
         found: dict[str, set[int]] = {}
-        for rows in self._tables.read(
-            schema,
-            "SELECT {plan_id}, {number}, {asked} FROM {CHANGES} "
-            f"WHERE {{op}} = 'create' AND {{asked}} IS NOT NULL {made}",
-        ):
+        for rows in self._tables.read(schema, _IDLE if logged else _UNSENT):
             for row in rows.to_pylist():
-                asked = orjson.loads(row["asked"])
-                if asked.get("external_id") in external_ids or (asked.get("email") or "").lower() in emails:
-                    found.setdefault(row["plan_id"], set()).add(row["number"])
+                for values in (orjson.loads(row[name]) for name in ("asked", "answered") if row[name]):
+                    email = (values.get("email") or "").lower()
+                    if values.get("external_id") in external_ids or email in emails:
+                        found.setdefault(row["plan_id"], set()).add(row["number"])
         return found
 
     # The warehouse

@@ -44,7 +44,8 @@ MIRRORED = (
 """The columns of a customer that plans are made from."""
 
 _TABLES = {"plans": "push_plans", "changes": "push_changes", "log": "push_log", "runs": SYNC_RUNS}
-_DONE = ", ".join(f"'{each}'" for each in ("applied", "accepted_not_applied", "already_applied"))
+DONE = ", ".join(f"'{each}'" for each in ("applied", "accepted_not_applied", "already_applied"))
+"""Results of changes that Dub has accepted, for a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ class Stored:
             "log",
             "SELECT {customer_id}, {asked}, {answered} FROM {LOG} WHERE {customer_id} IN "
             "(SELECT {customer_id} FROM {LOG} WHERE {asked} <> {answered} "
-            f"AND {{result}} IN ({_DONE})) AND {{op}} <> 'delete' AND {{result}} IN ({_DONE}) "
+            f"AND {{result}} IN ({DONE})) AND {{op}} <> 'delete' AND {{result}} IN ({DONE}) "
             "ORDER BY {requested_at}, {logged_at}, {plan_id}, {number}",
         )
         return settled_of(rows) if rows.num_rows else SETTLED.empty_table()

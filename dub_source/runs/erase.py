@@ -219,7 +219,7 @@ class _Erasure:
                 plan = result.plan.plan
                 self._erasing.begin(plan.plan_id, [each.customer_id for each in found.persons])
                 applies.append(self._applied(plan, outcomes))
-            self._remove_unmade(outcomes)
+            self._remove_planned(outcomes)
             rewritable = True
             if outcomes or self._removed:
                 rewritable = rewritten = storage.rewrite(self._place.pipeline)
@@ -278,15 +278,15 @@ class _Erasure:
         outcomes[plan.plan_id] = results
         gone = [each for each, result in results.items() if result in IN_EFFECT]
         values = self._persons.values_of(gone)
-        unmade = self._persons.unmade(values["external_id"], values["email"])
-        self._removed += self._erasing.remove(plan.plan_id, gone, unmade)
+        idle = self._persons.not_in_effect(values["external_id"], values["email"])
+        self._removed += self._erasing.remove(plan.plan_id, gone, idle)
         return applied
 
-    def _remove_unmade(self, outcomes: Mapping[str, Mapping[str, Result | None]]) -> None:
-        """Persons in plans alone: named by what a creation asked for, which made nobody."""
+    def _remove_planned(self, outcomes: Mapping[str, Mapping[str, Result | None]]) -> None:
+        """What only plans hold of these names: what was asked for, and is not in effect."""
         if any(result not in IN_EFFECT for results in outcomes.values() for result in results.values()):
             return  # Somebody of these names is still there.
         emails = {each.lower() for each in self._named.emails}
-        unmade = self._persons.unmade(set(self._named.external_ids), emails)
-        if unmade:
-            self._removed += self._erasing.remove("", [], unmade)
+        idle = self._persons.not_in_effect(set(self._named.external_ids), emails)
+        if idle:
+            self._removed += self._erasing.remove("", [], idle)

@@ -197,6 +197,55 @@ def test_a_plan_that_would_create_the_person_again_is_given_up(push_world: PushW
 
 
 @pytest.mark.slow
+def test_what_plans_hold_of_a_person_under_other_customers_goes_too(push_world: PushWorld) -> None:
+    """A creation that found the person in its way shows her; an update that waits would give her id away."""
+    world = push_world
+    person, other = world.sandbox.insert(**PERSON).id, world.sandbox.ids()[0]
+    world.load()
+    before = world.shown(other)
+    wished = {"email": "else@example.com", "name": "Else", "country": "DE"}
+    world.wish({PERSON["external_id"].upper(): wished}, key="external_id")
+    assert of(world.apply(world.plan(key="external_id", sync_mode="create"))) == {"rejected": 1}
+    world.wish({person: {"external_id": "crm-next"}, other: {"external_id": PERSON["external_id"]}})
+    waiting = world.plan()
+    world.warehouse.put("crm.names", ["id"], [])
+    assert PERSON["name"] in texts(world)
+    assert erase(world, ids=[person]).complete
+    assert [value for value in PERSON.values() if value in texts(world)] == []
+    assert of(world.apply(waiting)) == {"drifted": 1, "rejected": 1}
+    world.apply(waiting, retry_rejected=True)
+    assert world.shown(other) == before
+
+
+@pytest.mark.slow
+def test_a_swap_that_waits_leaves_nobody_with_a_made_up_id(push_world: PushWorld) -> None:
+    world = push_world
+    first, second = world.sandbox.ids()[:2]
+    ids = {each: world.shown(each)["externalId"] for each in (first, second)}
+    world.wish({first: {"external_id": ids[second]}, second: {"external_id": ids[first]}})
+    swap = world.plan(allow_swaps=True)
+    world.warehouse.put("crm.names", ["id"], [])
+    assert erase(world, ids=[second]).complete
+    world.apply(swap)
+    assert world.shown(first)["externalId"] in ids.values()
+
+
+@pytest.mark.slow
+def test_a_name_that_only_a_plan_would_give_to_somebody_goes_too(push_world: PushWorld) -> None:
+    world = push_world
+    somebody = world.sandbox.ids()[0]
+    before = world.shown(somebody)
+    world.wish({somebody: {"email": PERSON["email"]}})
+    made = world.plan()
+    world.warehouse.put("crm.names", ["id"], [])
+    result = erase(world, emails=[PERSON["email"]])
+    assert (result.complete, result.erased, result.removed) == (True, (), {"push_changes": 1, "push_log": 1})
+    assert PERSON["email"] not in texts(world)
+    assert of(world.apply(made)) == {"rejected": 1}
+    assert world.shown(somebody) == before
+
+
+@pytest.mark.slow
 def test_names_that_only_dubs_database_takes_for_the_same_are_nobodys(push_world: PushWorld) -> None:
     """It compares without accents and blanks at the end (recorded); they may be anybody's."""
     world = push_world
