@@ -165,6 +165,7 @@ def _about_destination(chain: list[BaseException]) -> str | None:
             return "The database file is in use by another program: close it there, then run the same again."
     if any(
         isinstance(each, DestinationConnectionError)
+        or type(each).__module__.startswith("psycopg2")
         or (isinstance(each, PipelineStepFailed) and each.step in ("sync", "load"))
         for each in chain
     ):

@@ -2,6 +2,7 @@
 
 import os
 import random
+import subprocess
 import time
 from pathlib import Path
 
@@ -39,6 +40,17 @@ def ready_to_load(working: Path) -> bool:
     )
 
 
+def wait_until_read(world: PushWorld, process: subprocess.Popen[str]) -> None:
+    """A sweep of one that has gone asks for those whom it did not meet, in the end."""
+    while not any("customerIds" in each.query for each in world.sandbox.requests):
+        assert process.poll() is None
+        time.sleep(0.01)
+    before = -1
+    while before != len(world.sandbox.requests):
+        before = len(world.sandbox.requests)
+        time.sleep(1)
+
+
 def test_two_loads_from_two_machines_at_once_lose_nothing(make_push_world: MakePushWorld) -> None:
     world = make_push_world(CUSTOMERS)
     gone = 0
@@ -57,11 +69,10 @@ def test_a_load_waits_while_another_machine_writes(push_world: PushWorld) -> Non
     world, elsewhere = push_world, push_world.folder / "elsewhere"
     gone = change(world, 0)
     before = world.dump()
+    world.sandbox.forget_requests()
     with warehouse(world.target, world.working) as (pipeline, _), writing_alone(pipeline):
         process = start(world, *FULL, working=elsewhere)
-        while not ready_to_load(elsewhere):
-            assert process.poll() is None
-            time.sleep(0.01)
+        wait_until_read(world, process)
         time.sleep(3)
         assert process.poll() is None, "it waits"
         assert world.dump() == before, "and has not written"
@@ -102,8 +113,8 @@ def test_an_apply_on_another_machine_is_refused(make_push_world: MakePushWorld) 
             time.sleep(0.01)
         code, _, told = command(world, "apply", plan_id, working=world.folder / "elsewhere")
         assert first.poll() is None, "the first one is still at work"
-        assert (code, "perhaps on another machine" in told) == (ExitCode.RUNNING, True), told
-        assert told.count("\n") == 1
+        assert code == ExitCode.RUNNING, told
+        assert "perhaps on another machine" in " ".join(told.split())
         first.communicate(timeout=200)
     assert first.returncode == 0
     # An avatar shows nobody whether it was sent: each was, once.
