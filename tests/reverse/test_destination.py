@@ -97,6 +97,7 @@ def test_rows_of_any_pipeline_become_a_plan_that_is_applied(push_world: PushWorl
     assert {each.method for each in world.sandbox.requests} == {"GET"}, "nothing is left to do"
 
 
+@pytest.mark.slow
 def test_new_customers_and_cleared_fields(push_world: PushWorld) -> None:
     world = push_world
     one = world.sandbox.ids()[0]

@@ -145,6 +145,7 @@ def test_customers_who_were_deleted_before_are_erased_too(push_world: PushWorld)
     assert [value for value in VALUES if value in texts(world)] == []
 
 
+@pytest.mark.slow
 def test_somebody_whom_no_load_has_seen_is_deleted_in_dub(push_world: PushWorld) -> None:
     world = push_world
     person = world.sandbox.insert(**PERSON).id
@@ -184,6 +185,7 @@ def test_not_more_persons_than_are_allowed(push_world: PushWorld) -> None:
     assert len(erase(world, emails=["shared@example.com"], max_persons=3).erased) == 3
 
 
+@pytest.mark.slow
 def test_a_plan_that_would_create_the_person_again_is_given_up(push_world: PushWorld) -> None:
     world = push_world
     world.wish({PERSON["external_id"]: {"email": PERSON["email"], "country": "DE"}}, key="external_id")

@@ -381,6 +381,7 @@ def test_a_plan_of_which_nothing_was_sent_grows_old_all_the_same(push_world: Pus
     assert of(world.apply(made, clock=lambda: later)) == {"applied": 2}
 
 
+@pytest.mark.slow
 def test_a_plan_is_taken_back(push_world: PushWorld) -> None:
     world = push_world
     one, two = world.sandbox.ids()[:2]

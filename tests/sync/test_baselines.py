@@ -24,6 +24,7 @@ def versions(world: World) -> int:
     return world.sizes()[1]
 
 
+@pytest.mark.slow
 def test_switching_expanded_fields_off_and_on(world: World) -> None:
     world.load(include_expanded_fields=False)
     assert "link__id" not in world.customers().popitem()[1]

@@ -36,6 +36,7 @@ def test_one_of_three_passes(make_world: MakeWorld) -> None:
     world.assert_as_in_dub(gone=1)
 
 
+@pytest.mark.slow
 def test_thirty_percent_of_a_thousand_need_a_look(make_world: MakeWorld) -> None:
     world = make_world(1000)
     world.load()
@@ -84,6 +85,7 @@ def test_lists_without_anybody_are_not_believed(
     assert world.dump() == before
 
 
+@pytest.mark.slow
 def test_a_workspace_in_which_nobody_is_left_needs_a_look(make_world: MakeWorld) -> None:
     world = make_world(12)
     world.load()

@@ -55,6 +55,7 @@ def as_version_0_1_0_did(world: World) -> None:
     pipeline.deactivate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", (pytest.param("full", marks=pytest.mark.slow), "incremental"))
 def test_a_dataset_of_version_0_1_0_is_upgraded_by_the_next_run(mode: str, world: World) -> None:
     as_version_0_1_0_did(world)
