@@ -305,18 +305,12 @@ def test_another_workspace_is_noticed_before_anybody_is_deleted(
     assert somebody in other.sandbox.snapshot()
 
 
-# Where Dub has deleted the person and nothing else is done, in the default run; everywhere in the slow one.
 STEPS = ("begin", "remove", "rewrite", "finish")
 
 
-@pytest.mark.parametrize(
-    "step, after",
-    [
-        pytest.param(step, after, marks=() if (step, after) == ("remove", False) else pytest.mark.slow)
-        for step in STEPS
-        for after in (False, True)
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("after", (False, True), ids=("before it", "after it"))
 def test_interrupted_anywhere_it_is_gone_on_with(
     step: str, after: bool, push_world: PushWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

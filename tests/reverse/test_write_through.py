@@ -54,7 +54,9 @@ def versions(world: World, customer_id: str) -> list[tuple[str, str | None]]:
     return world.changes(customer_id)
 
 
-@pytest.mark.parametrize("form", ("all", "hashed", pytest.param("not expanded", marks=pytest.mark.slow)))
+@pytest.mark.parametrize(
+    "form", ("all", *(pytest.param(each, marks=pytest.mark.slow) for each in ("hashed", "not expanded")))
+)
 def test_a_load_after_our_changes_finds_nothing_new(form: str, make_world: MakeWorld) -> None:
     world, (stored, options) = make_world(60), FORMS[form]
     world.load(**options)

@@ -78,7 +78,7 @@ def fates() -> dict[str, Fate]:
         pytest.param("fresh", "incremental", marks=pytest.mark.slow),
     ),
 )
-@pytest.mark.parametrize("written", ("customers", "customers_history"))
+@pytest.mark.parametrize("written", ("customers", pytest.param("customers_history", marks=pytest.mark.slow)))
 def test_killed_between_the_tables(written: str, disk: str, then: str, world: World) -> None:
     hands = {name: Hand(world, fate) for name, fate in fates().items()}
     for hand, customer_id in zip(hands.values(), world.sandbox.ids()[5::7], strict=False):
