@@ -96,6 +96,10 @@ _CODES: tuple[tuple[type[DubError], ExitCode], ...] = (
 """The first class that fits decides."""
 
 
+_EXTRAS = {"dlt[postgres]": "dub-source[postgres]"}
+"""Ours bring more than dlt's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """One sentence for a person, one number for a machine."""
@@ -160,7 +164,8 @@ def _about_destination(chain: list[BaseException]) -> str | None:
 
     for each in chain:
         if isinstance(each, MissingDependencyException):
-            return f"The destination needs more packages: pip install {' '.join(each.dependencies)}."
+            extras = [_EXTRAS.get(name, name) for name in each.dependencies]
+            return f"The destination needs more packages: pip install '{' '.join(extras)}'."
         if type(each).__module__.endswith("duckdb") and "lock on file" in str(each):
             return "The database file is in use by another program: close it there, then run the same again."
     if any(

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from dlt.common.exceptions import MissingDependencyException
 
 from dub_source import runs
 from dub_source.destinations import Target
@@ -383,6 +384,12 @@ def test_exit_codes_go_by_class(error: BaseException, code: int) -> None:
     wrapped = RuntimeError("dlt wraps")
     wrapped.__cause__ = error
     assert explain(wrapped).exit_code == code
+
+
+def test_what_is_missing_for_postgres_is_our_extra() -> None:
+    failure = explain(MissingDependencyException("dlt Postgres", ["dlt[postgres]"]))
+    assert failure.exit_code == 6
+    assert "pip install 'dub-source[postgres]'" in failure.sentence
 
 
 def test_a_description_names_errors_and_places_but_quotes_only_ours() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dub_source import destinations
 from dub_source.failures import ExitCode
 from dub_source.sandbox.model import Customer
 from tests.reverse.conftest import MakePushWorld
@@ -34,13 +35,22 @@ def test_the_character_nul_becomes_one_that_says_so(push_world: PushWorld) -> No
     assert counts(world.load()) == (0, 0, 0)
 
 
-def test_numbers_moments_and_texts_at_their_limits(push_world: PushWorld) -> None:
+@pytest.mark.parametrize("adbc", (True, False))
+def test_numbers_moments_and_texts_at_their_limits(
+    adbc: bool, push_world: PushWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = push_world
+    if not adbc:
+        monkeypatch.setattr(destinations, "find_spec", lambda _: None)
+    destination = destinations.open_destination(world.target).destination
+    assert ("parquet" in destination.capabilities().supported_loader_file_formats) == adbc
     extremes: list[dict[str, Any]] = [
         {"sale_amount": 2**60, "sales": 2**53, "created_ms": 32_503_680_000_000},
         {"sale_amount": -(2**60), "sales": 0, "created_ms": -30_000_000_000_000},
         {"sale_amount": 2**31, "created_ms": 1_700_000_000_001, "first_sale_ms": 1_700_000_000_999},
         {"name": AWKWARD, "email": "awkward@example.test", "external_id": "'; DROP TABLE dub.customers; --"},
+        {"external_id": "", "country": "", "stripe_customer_id": ""},
+        {"name": "\\.", "email": "a\n\\.\nb@example.test", "external_id": "\\."},
         {"name": "x" * 190, "avatar": "data:image/png;base64," + "A" * 200_000},
     ]
     for fields in extremes:
