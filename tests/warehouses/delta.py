@@ -1,7 +1,8 @@
 """A folder of Delta tables."""
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +43,33 @@ class DeltaWarehouse:
         return ["--destination", self._destination]
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with self._connection() as connection:
+            return connection.execute(sql, parameters or None).fetchall()
+
+    @contextmanager
+    def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect() as connection:
             for number, name in enumerate(self.tables()):
                 schema, _, table = name.partition(".")
                 connection.register(f"arrow_{number}", self.open(name).to_pyarrow_table())
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-                connection.execute(f"CREATE VIEW {schema}.{table} AS SELECT * FROM arrow_{number}")
+                connection.execute(f"CREATE TABLE {schema}.{table} AS SELECT * FROM arrow_{number}")
             for folder in self.folder.glob(f"{DATASET}/_dlt_*"):  # dlt keeps its own tables as JSON lines
                 connection.execute(
                     f"CREATE VIEW {DATASET}.{folder.name} AS FROM read_json('{folder}/*.jsonl')"
                 )
-            return connection.execute(sql, parameters or None).fetchall()
+            yield connection
+
+    def _change(self, table: str, statement: str) -> None:
+        """By a statement of DuckDB: deltalake's own know no subqueries."""
+        from deltalake import write_deltalake
+
+        before = self.open(table)
+        schema = before.to_pyarrow_table().schema
+        with self._connection() as connection:
+            connection.execute(statement)
+            rows = connection.execute(f"SELECT * FROM {table}").to_arrow_table().cast(schema)
+        write_deltalake(before, rows, mode="overwrite")
 
     def tables(self) -> list[str]:
         return sorted(
@@ -72,7 +89,8 @@ class DeltaWarehouse:
         write_deltalake(self._path(table), pa.Table.from_pylist(listed, schema=schema))
 
     def update(self, table: str, values: Mapping[str, str], where: str) -> None:
-        self.open(table).update(updates=dict(values), predicate=where)
+        changes = ", ".join(f"{name} = {value}" for name, value in values.items())
+        self._change(table, f"UPDATE {table} SET {changes} WHERE {where}")
 
     def delete(self, table: str, where: str = "true") -> None:
         if "._dlt_" in table:  # JSON lines, a file for each row
@@ -80,7 +98,7 @@ class DeltaWarehouse:
             for file in self._path(table).glob("*.jsonl"):
                 file.unlink()
         else:
-            self.open(table).delete(where)
+            self._change(table, f"DELETE FROM {table} WHERE {where}")
 
     def execute(self, *statements: str) -> None:
         if statements != ("CHECKPOINT",):  # Everything is in its place at once.
