@@ -85,7 +85,6 @@ def test_a_load_that_lands_after_a_later_one_takes_nothing_back(world: World) ->
     world.assert_as_in_dub(gone=2)
 
 
-@pytest.mark.slow
 def test_what_a_killed_load_has_prepared_is_void_after_loads_from_elsewhere(make_world: MakeWorld) -> None:
     world = make_world(300)
     world.load()
