@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dub_source.errors import UnknownFormat
+from dub_source.reverse.fields import from_wire
 from dub_source.schema import COLUMNS, EXPANDED_COLUMNS, arrow_schema, to_table
 from dub_source.unknown_fields import json_text
 
@@ -294,3 +295,15 @@ def test_larger_amounts_are_wrong_and_not_made_smaller(amount: float, sign: int)
     for value in (sign * amount, str(sign * amount)):
         with pytest.raises(UnknownFormat, match="sale_amount"):
             row(saleAmount=value)
+
+
+def test_the_character_nul_becomes_one_that_every_warehouse_keeps() -> None:
+    customers: list[dict[str, Any]] = [
+        {"id": "cus_a", "name": "a\0b\0", "newField": "\0", "partner": {"id": "p", "name": "\0"}},
+        {"id": "cus_b", "name": None, "newField": ["\0"]},
+    ]
+    rows = to_table(customers, expanded=True).to_pylist()
+    assert [row["name"] for row in rows] == ["a\ufffdb\ufffd", None]
+    assert [row["new_field"] for row in rows] == ["\ufffd", '["\\u0000"]']
+    assert rows[0]["partner__name"] == "\ufffd"
+    assert from_wire(customers[0])["name"] == rows[0]["name"], "or it would seem to be changed in Dub"
