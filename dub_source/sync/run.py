@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dub_source.by_id import ById
 from dub_source.changes import Diff
+from dub_source.changes.columns import CLOCKS_DIFFER
 from dub_source.client import DubClient
 from dub_source.deadline import Deadline
 from dub_source.errors import AnchorsLost, OtherWorkspace, SpoolError, TooManyVanished, WalkIncomplete
@@ -224,7 +225,8 @@ class Run:
         # The first request, so that Dub's clock is known, and its answer what the walk must know of the key.
         key = reading.client.probe()
         self._seen_at = reading.on_dubs_clock(self._spool.started_at)
-        with reading.diff(self._seen_at) as diff:
+        # Customers that were read a moment ago, by the run before, may seem to be of after the start.
+        with reading.diff(self._seen_at + CLOCKS_DIFFER) as diff:
             self.state, self._gone = read_everybody(reading, self._spool, diff, key)
             self._count(diff)
 
