@@ -19,17 +19,20 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-postgres check lint format bench lock clean
+.PHONY: help setup demo test test-all test-postgres test-lake test-airflow test-dagster check lint format bench \
+  lock clean
 
 help:
 	@echo 'make demo      set up, start the sandbox, load it into DuckDB, show the result'
 	@echo 'make test      set up, run the tests'
 	@echo 'make test-all  the same with the slow tests'
 	@echo 'make test-postgres  those that load somewhere, into a Postgres server that they start'
+	@echo 'make test-lake      the same, into Delta tables'
+	@echo 'make test-airflow, make test-dagster  check and run the pipeline for it'
 	@echo 'make check     set up, ruff and mypy --strict over everything, tests included'
 	@echo 'make lint      ruff alone;  make format  let ruff rewrite'
 	@echo 'make bench     measure'
-	@echo 'make lock      resolve the dependencies again (UPGRADE=1: to the newest allowed; EXTRA=postgres: its own)'
+	@echo 'make lock      resolve the dependencies again (UPGRADE=1: to the newest allowed; EXTRA=postgres: those of an extra)'
 	@echo 'make clean     remove .venv and everything that can be made again'
 
 setup: $(INSTALLED)
@@ -81,6 +84,16 @@ test-postgres:
 	@$(MAKE) --no-print-directory setup EXTRA=postgres
 	@.venv-postgres/bin/python -m pytest --warehouse postgres -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
 
+test-lake:
+	@$(MAKE) --no-print-directory setup EXTRA=lake
+	@.venv-lake/bin/python -m pytest --warehouse delta -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+
+# What only that environment has is left out by `make test` and `make check`.
+test-airflow test-dagster: test-%:
+	@$(MAKE) --no-print-directory setup EXTRA=$*
+	@.venv-$*/bin/python -m mypy --strict pipelines/$*_*.py tests/orchestrators/test_$*.py
+	@.venv-$*/bin/python -m pytest -m $* tests/orchestrators $(PYTEST_ARGS)
+
 check: lint
 	@"$(BIN)/python" -m mypy --strict
 
@@ -96,7 +109,9 @@ bench: $(INSTALLED)
 	@"$(BIN)/python" -m benchmarks
 
 # uv resolves for every platform and Python at once and writes hashes, but no index. It does not read pip's
-# configuration: behind a mirror, say where with UV_DEFAULT_INDEX, in the environment alone.
+# configuration: behind a mirror, say where with UV_DEFAULT_INDEX, in the environment alone. For Dagster the
+# extras stay in the names, because pip 23, which Python 3.11 has, takes gql[requests] for not pinned otherwise;
+# for Airflow they must not, because it takes fastapi for not pinned where there is a fastapi[...].
 lock:
 	$(make_venv)
 	@"$(BIN)/python" -m venv "$(VENV)/lock"
@@ -104,7 +119,7 @@ lock:
 	@"$(VENV)/lock/bin/uv" pip compile pyproject.toml --extra sandbox $(if $(EXTRA),--extra $(EXTRA)) --group $(if $(EXTRA),$(EXTRA),dev) \
 	  --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	  $(if $(UPGRADE),--upgrade) --quiet --output-file "$(LOCK)"
+	  $(if $(filter dagster,$(EXTRA)),--no-strip-extras) $(if $(UPGRADE),--upgrade) --quiet --output-file "$(LOCK)"
 	@! grep -nE '://|^ *--(index|extra|find)' "$(LOCK)" || { echo '$(LOCK) names an index: that must not be' >&2; exit 1; }
 	@echo "$(LOCK): $$(grep -c '==' "$(LOCK)") packages"
 

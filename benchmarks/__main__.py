@@ -87,15 +87,18 @@ def sweeps(results: Path, /, sizes: tuple[int, ...], large: bool, repeats: int) 
 @click.option(
     "--only", type=click.Choice([reader.name for reader in READERS]), multiple=True, help="Only this reader."
 )
+@click.option("--deletes/--without-deletes", default=True, help="Also lose a customer before each request.")
 @_recorded
 @_repeats
 @click.pass_obj
-def peers(results: Path, /, customers: int, only: tuple[str, ...], recorded: bool, repeats: int) -> None:
+def peers(
+    results: Path, /, customers: int, only: tuple[str, ...], deletes: bool, recorded: bool, repeats: int
+) -> None:
     """Who finds every customer: the SDK, dlt's rest_api, plain loops, and this tool."""
     from benchmarks import peers as benchmark
 
     def measure() -> Result:
-        spaces = benchmark.workspaces(customers=customers, recorded=recorded)
+        spaces = benchmark.workspaces(customers=customers, recorded=recorded, deletes=deletes)
         return benchmark.measure(spaces, repeats=repeats, only=only)
 
     _report("peers", measure, results)

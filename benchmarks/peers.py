@@ -77,7 +77,7 @@ def recordings() -> Path:
     return folder.resolve()
 
 
-def workspaces(*, customers: int = 20_000, recorded: bool = True) -> list[Workspace]:
+def workspaces(*, customers: int = 20_000, recorded: bool = True, deletes: bool = True) -> list[Workspace]:
     """The recorded workspace, a made-up one, and the made-up one losing a customer before each request.
 
     Raises:
@@ -88,6 +88,8 @@ def workspaces(*, customers: int = 20_000, recorded: bool = True) -> list[Worksp
         Workspace(f"{customers:,} made-up customers", quiet),
         Workspace(f"{customers:,} made-up customers, one deleted before each request", busy),
     ]
+    if not deletes:
+        made_up.pop()
     if not recorded:
         return made_up
     seed = recordings() / "seed.json"

@@ -5,13 +5,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dub_source.client import DubClient
+    from dub_source.destinations.delta import delta_lake
     from dub_source.errors import DubError
     from dub_source.runs.destination import dub_customers
     from dub_source.settings import Settings
     from dub_source.source import dub
     from dub_source.walk import Certificate, Sweep, verify
 
-__all__ = ["Certificate", "DubClient", "DubError", "Settings", "Sweep", "dub", "dub_customers", "verify"]
+__all__ = [
+    "Certificate",
+    "DubClient",
+    "DubError",
+    "Settings",
+    "Sweep",
+    "delta_lake",
+    "dub",
+    "dub_customers",
+    "verify",
+]
 
 _HOMES = {
     "Certificate": "dub_source.walk",
@@ -19,6 +30,7 @@ _HOMES = {
     "DubError": "dub_source.errors",
     "Settings": "dub_source.settings",
     "Sweep": "dub_source.walk",
+    "delta_lake": "dub_source.destinations.delta",
     "dub": "dub_source.source",
     "dub_customers": "dub_source.runs.destination",
     "verify": "dub_source.walk",

@@ -21,6 +21,7 @@
     │   └── StalePlan                        the plan is too old to apply
     ├── WalkIncomplete           incomplete  a walk ended without its certificate
     ├── AnchorsLost              incomplete  none of the customers to read on from exists any more
+    ├── OutOfTime                retryable   the time that was given is up; the same again goes on
     └── RequestError                         one request went wrong: method, route, status, code, attempts
         ├── ConnectionFailed     retryable   no answer: refused, name not found, reset, timeout (``sent``)
         ├── InvalidResponse      retryable   an answer that is not what the route answers: HTML, cut off
@@ -169,6 +170,19 @@ class AnchorsLost(DubError):
     """Nobody is left of the customers from which an incremental run would have read on: only a sweep can."""
 
     kind = Kind.INCOMPLETE
+
+
+class OutOfTime(DubError):
+    """The time that somebody gave it is up."""
+
+    kind = Kind.RETRYABLE
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(
+            reason
+            or "The time is up (max_seconds): nothing is half-written. Run the same again: a sweep goes on "
+            "where it was, on this machine, and so does the rest of a plan."
+        )
 
 
 class RequestError(DubError):

@@ -18,6 +18,7 @@ from dub_source.errors import (
     InviteExpired,
     InvitePending,
     OtherWorkspace,
+    OutOfTime,
     PlanRefused,
     RequestError,
     SettingsError,
@@ -53,8 +54,23 @@ class ExitCode(IntEnum):
     RUNNING = 7, "another load into the same place is running; nothing was sent"
     STOPPED = 8, "stopped before anything was changed: by a guard of a plan, too many gone, another workspace"
     NOT_ALL = 9, "not all of a plan is in effect: rejected, drifted, ignored by Dub or not attempted"
+    OUT_OF_TIME = 124, "the time given by --max-seconds is up; nothing is half-written, the next run goes on"
     INTERRUPTED = 130, "interrupted (Ctrl-C, SIGINT); nothing is half-written"
     TERMINATED = 143, "ended by SIGTERM; nothing is half-written"
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same again may go through, without a person having done something about it.
+
+        To try again is safe in any case. It is only in vain after these.
+        """
+        return self not in (
+            ExitCode.OK,
+            ExitCode.SETTINGS,
+            ExitCode.REFUSED,
+            ExitCode.STOPPED,
+            ExitCode.NOT_ALL,
+        )
 
 
 _CODES: tuple[tuple[type[DubError], ExitCode], ...] = (
@@ -67,6 +83,7 @@ _CODES: tuple[tuple[type[DubError], ExitCode], ...] = (
     (OtherWorkspace, ExitCode.STOPPED),
     (PlanRefused, ExitCode.STOPPED),
     (WalkIncomplete, ExitCode.INCOMPLETE),
+    (OutOfTime, ExitCode.OUT_OF_TIME),
     (Unauthorized, ExitCode.REFUSED),
     (Forbidden, ExitCode.REFUSED),
     (WorkspaceNotFound, ExitCode.REFUSED),

@@ -28,6 +28,7 @@ import hmac
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import orjson
 import pyarrow as pa
@@ -84,6 +85,13 @@ class Privacy:
             if _covers(self.hashed, name) and not pa.types.is_string(kind):
                 raise _no_text(name)
         object.__setattr__(self, "key", _checked_key(self.key) if self.hashed else None)
+
+    @classmethod
+    def configured(cls, exclude: Any, hashed: Any, key: str | None) -> Self:
+        """The same from settings as they come: lists of names, or None for none; anything else is refused."""
+        left_out: Any = () if exclude is None else exclude
+        replaced: Any = () if hashed is None else hashed
+        return cls(left_out, replaced, key)
 
     def __bool__(self) -> bool:
         return bool(self.exclude or self.hashed)

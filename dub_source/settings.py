@@ -70,6 +70,10 @@ class Settings:
                 "The setting user_agent must be printable ASCII text: remove other characters."
             )
 
+    def requests_per_s(self, limit: int | None) -> float | None:
+        """How many requests a second may be sent of a key's limit per window; None if that is not known."""
+        return None if limit is None else limit * self.max_rate_share / self.rate_window_s
+
     @property
     def is_loopback(self) -> bool:
         """Whether base_url is on this machine."""

@@ -68,6 +68,7 @@ def dub(
     merge_strategy: str = "upsert",
     keep_rows: bool = False,
     append_first: bool = False,
+    max_seconds: float | None = None,
     observer: Observer | None = None,
 ) -> list[DltResource]:
     """Customers of a Dub workspace, their history, and a row about each run.
@@ -107,6 +108,9 @@ def dub(
         keep_rows: leave the rows on this machine's disk; for callers that remove them when they are loaded.
         append_first: append to tables that do not exist yet, which takes half the time of merging; for
             callers that are alone in the destination and drop what killed runs have left to load.
+        max_seconds: after which it stops reading, with :class:`~dub_source.errors.OutOfTime`, in good order:
+            with ``keep_rows`` a sweep goes on from there in the next run. Once everything is read it is
+            loaded to its end, however long that takes: else no run would ever get there.
         observer: is told how the run gets on.
 
     Returns:
@@ -139,6 +143,7 @@ def dub(
             selection=selection,
             privacy=privacy,
             limit=VanishLimit(share=max_vanished_share, count=max_vanished, accepted=accept_vanished),
+            max_seconds=max_seconds,
         ),
         table=table,
         strategy=merge_strategy,
@@ -180,10 +185,7 @@ def _resources(extraction: Extraction, table: str, strategy: str, *, history: bo
 
 
 def _checked_privacy(exclude: list[str] | None, hashed: list[str] | None, key: str | None) -> Privacy:
-    for name, value in (("exclude_columns", exclude), ("hash_columns", hashed)):
-        if isinstance(value, str):  # a set of it would be its letters
-            raise SettingsError(f'The setting {name} must be a list of columns, such as ["email", "name"].')
-    privacy = Privacy(frozenset(exclude or ()), frozenset(hashed or ()), key)
+    privacy = Privacy.configured(exclude, hashed, key)
     for name in sorted(privacy.unknown):
         _logger.warning("No column is called %s so far: check exclude_columns and hash_columns.", name)
     return privacy

@@ -11,6 +11,7 @@ import pytest
 from dub_source.sandbox import Dataset, Sandbox, load_seed
 from dub_source.sandbox.generate import generate
 from tests.warehouses import Make, Warehouse
+from tests.warehouses.delta import DeltaWarehouse
 from tests.warehouses.duckdb_file import DuckDBWarehouse
 from tests.warehouses.postgres import PostgresWarehouse
 from tests.warehouses.postgres_server import PostgresServer, postgres_server
@@ -75,7 +76,14 @@ def make_warehouse(
         def in_duckdb(folder: Path) -> Warehouse:
             return DuckDBWarehouse(folder / f"rows{len(made) + 1 if made else ''}.duckdb")
 
-        kinds: dict[str, Make] = {"duckdb": in_duckdb, "postgres": in_postgres}
+        def in_delta(folder: Path) -> Warehouse:
+            name = f"filesystem_{len(made) + 1}" if made else "filesystem"
+            lake = DeltaWarehouse(folder / f"lake{len(made) + 1 if made else ''}", name)
+            for variable, value in lake.environment.items():
+                monkeypatch.setenv(variable, value)
+            return lake
+
+        kinds: dict[str, Make] = {"duckdb": in_duckdb, "postgres": in_postgres, "delta": in_delta}
         of_this_kind = kinds[request.config.getoption(KIND)]
 
         def make(folder: Path) -> Warehouse:
@@ -99,7 +107,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Which kind of warehouse tests load into."""
     parser.addoption(
         KIND,
-        choices=("duckdb", "postgres"),
+        choices=("duckdb", "postgres", "delta"),
         default="duckdb",
         help="the warehouse that tests load into; with another one than duckdb, no other tests run",
     )
@@ -117,7 +125,7 @@ def _is_about(item: pytest.Item, kind: str) -> bool:
     only = item.get_closest_marker("only")
     if only is not None and kind not in only.args:
         return False
-    return kind == "duckdb" or "make_warehouse" in getattr(item, "fixturenames", ())
+    return kind == "duckdb" or only is not None or "make_warehouse" in getattr(item, "fixturenames", ())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

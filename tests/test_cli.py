@@ -284,6 +284,17 @@ def test_the_sandbox_refuses_durations_that_are_none(option: str, value: str) ->
     assert "no durations" in result.stderr
 
 
+@pytest.mark.parametrize("setting", ("exclude_columns", "hash_columns"))
+@pytest.mark.parametrize("value", ('[["email"]]', "[{}]", '[["email"], "name"]'))
+def test_lists_in_lists_are_no_columns(
+    setting: str, value: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"SOURCES__DUB__{setting.upper()}", value)
+    result = run("load")
+    assert result.exit_code == 2
+    assert f"{setting} holds something that is no column" in sentence(result)
+
+
 def test_settings_of_the_wrong_type(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__DUB__PAGE_SIZE", "many")
     result = run("load")
@@ -295,7 +306,7 @@ def test_settings_of_the_wrong_type(run: Run, monkeypatch: pytest.MonkeyPatch) -
     "destination, code, words",
     (
         ("nowhere", 6, "no dlt destination called 'nowhere'"),
-        ("filesystem", 2, "bucket_url"),
+        ("filesystem", 6, "pip install 'dub-source[lake]'"),
         ("postgres", 2, "password"),
     ),
 )
@@ -306,16 +317,6 @@ def test_destinations_that_cannot_work(
     assert result.exit_code == code
     assert words in sentence(result)
     assert sandbox.requests == []
-
-
-def test_plain_files_are_refused_because_rows_cannot_be_merged_there(
-    run: Run, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "bucket"))
-    result = run("load", "--destination", "filesystem")
-    assert result.exit_code == 6
-    assert "is no database" in sentence(result)
-    assert not list((tmp_path / "bucket").rglob("*.parquet"))
 
 
 def test_a_destination_without_merge(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -527,51 +528,6 @@ def test_demo_shows_that_all_arrived_and_what_a_plain_walk_loses(tmp_path: Path)
     surprises = result.stdout.partition("Loaded again")[2]
     assert "1 created, 0 updated, 0 deleted." in surprises
     assert "Revenue by country" in result.stdout
-
-
-def test_the_script_does_what_the_command_does(sandbox: Sandbox, tmp_path: Path) -> None:
-    script = Path(__file__).parent.parent / "pipelines" / "load_customers.py"
-    good = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert good.returncode == 0, good.stderr
-    with duckdb.connect(str(tmp_path / "dub_customers.duckdb"), read_only=True) as connection:
-        assert connection.execute("SELECT count(*) FROM dub.customers").fetchall() == [(120,)]
-
-
-def test_the_script_says_when_not_everybody_could_be_read(
-    sandbox: Sandbox, start_sandbox: StartSandbox, tmp_path: Path
-) -> None:
-    script = Path(__file__).parent.parent / "pipelines" / "load_customers.py"
-    run = subprocess.run(
-        [sys.executable, script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, ADDRESS: start_sandbox(generate(120, unreadable=2)).url},
-    )
-    assert run.returncode == 3
-    assert "complete except 2" in run.stderr
-
-
-@pytest.mark.parametrize(
-    "key, code, words",
-    (("dub_unknownkey", 4, "does not know this API key"), ("", 2, "There is no Dub API key")),
-)
-def test_the_script_says_one_sentence_too(
-    sandbox: Sandbox, tmp_path: Path, key: str, code: int, words: str
-) -> None:
-    script = Path(__file__).parent.parent / "pipelines" / "load_customers.py"
-    bad = subprocess.run(
-        [sys.executable, script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, KEY: key},
-    )
-    assert bad.returncode == code
-    assert bad.stderr.count("\n") == 1
-    assert words in bad.stderr
 
 
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def test_a_package_that_a_killed_run_left_is_not_loaded(
     assert rows(folder, "deleted_at IS NULL") == (270, 270)
 
 
+@pytest.mark.slow
 def test_the_script_drops_a_package_that_dlt_has_prepared(
     start_sandbox: StartSandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

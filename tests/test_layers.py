@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "dub_source"
 LAYERS = [
     {"cli"},
     {"runs"},
-    {"reverse"},
+    {"events", "process", "reverse", "workspaces"},
     {"failures", "source"},
     {"extraction"},
     {"destinations"},
@@ -21,7 +21,7 @@ LAYERS = [
     {"changes", "generated_names", "schema", "selection", "spool", "walk"},
     {"by_id", "ids", "unknown_fields"},
     {"client"},
-    {"settings"},
+    {"deadline", "settings"},
     {"errors", "types"},
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))

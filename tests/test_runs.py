@@ -31,27 +31,11 @@ from dub_source.errors import (
 )
 from dub_source.failures import ExitCode, Terminated, describe, explain
 from dub_source.sandbox import Fault, Sandbox
-from dub_source.sync import Report
 from tests.conftest import StartSandbox
+from tests.sync.world import AtTheEnd
 
 Load = Callable[..., runs.LoadResult]
 SCRIPT = Path(sys.executable).parent / "dub-source"
-
-
-class AtTheEnd:
-    """An observer that does something when all have been read, before they are loaded."""
-
-    def __init__(self, act: Callable[[], None]) -> None:
-        self._act = act
-
-    def begins(self, report: Report) -> None: ...
-
-    def expecting(self, customers: int | None) -> None: ...
-
-    def read(self, customers: int) -> None: ...
-
-    def ended(self) -> None:
-        self._act()
 
 
 @pytest.fixture

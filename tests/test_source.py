@@ -250,6 +250,7 @@ def send_more(monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]) -> None:
     monkeypatch.setattr(Store, "render", render)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ("upsert", "delete-insert"))
 def test_an_unknown_field_that_changes_its_type_blocks_no_load(
     sandbox: Sandbox,
@@ -265,6 +266,7 @@ def test_an_unknown_field_that_changes_its_type_blocks_no_load(
         assert found == [(text, text)]
 
 
+@pytest.mark.slow
 def test_names_that_collide_block_no_load_and_lose_nothing(
     sandbox: Sandbox, pipeline: dlt.Pipeline, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -325,7 +325,7 @@ def test_a_caller_that_stops_early_leaves_no_thread_behind(
     pages = iter(Sweep(client_of(start_sandbox(1_000)), workers=8))
     for _ in range(20):
         next(pages)
-    pages.close()  # type: ignore[attr-defined]
+    pages.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("dub-sweep")]
 
 

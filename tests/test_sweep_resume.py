@@ -66,7 +66,7 @@ class Store:
                 self._save(unsaved, sweep)
                 unsaved = []
             if number == stop_after:
-                pages.close()  # type: ignore[attr-defined]
+                pages.close()
                 return None
         self._save(unsaved, sweep)
         assert sweep.certificate is not None
@@ -202,8 +202,8 @@ def test_nobody_is_lost_in_parts_while_the_workspace_changes(
 def test_nobody_is_lost_in_many_more_parts(
     start_sandbox: StartSandbox, maker: Callable[..., MakeSweep]
 ) -> None:
-    did = sum((meddled(start_sandbox, maker, seed) for seed in range(1_000, 1_300)), Counter[str]())
-    assert did["complete"] >= 280
+    did = sum((meddled(start_sandbox, maker, seed) for seed in range(1_000, 1_150)), Counter[str]())
+    assert did["complete"] >= 135
 
 
 @pytest.mark.parametrize("seed", range(6))

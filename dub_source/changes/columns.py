@@ -1,9 +1,14 @@
 """The columns that this package adds to a customer, and one form for the types that tables come in."""
 
+from datetime import timedelta
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 MOMENT = pa.timestamp("us", tz="UTC")
+
+CLOCKS_DIFFER = timedelta(seconds=2)
+"""By so much moments of two runs may be wrong to each other: Dub's clock is known to a second at best."""
 
 SYSTEM_COLUMNS: dict[str, pa.DataType] = {
     "row_hash": pa.string(),

@@ -7,19 +7,18 @@ batch of 10,000 against a million known customers, whose ids come in no order.
 Ids and hashes are compared as 128-bit numbers: three times as fast as their texts, a third of the memory.
 """
 
-import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dub_source.changes.columns import MOMENT, nothing, plain, with_columns
 from dub_source.changes.row_hash import row_hashes
+from dub_source.changes.scratch import ScratchDatabase
 
 _FOLDER = "diff"
 _MEMORY = "128MB"
@@ -82,24 +81,10 @@ class Diff:
     """
 
     def __init__(self, folder: Path, *, baseline: str, started_at: datetime) -> None:
-        self._folder = folder / _FOLDER
         self._baseline = baseline
         self._turn = 0
         self._started_us = _microseconds(started_at)
-        self._remove()
-        # A folder of its own: DuckDB makes its files, of which there are several, readable for everybody.
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder.mkdir(mode=0o700)
-        self._database = duckdb.connect(
-            self._folder / "known.duckdb",
-            config={
-                "memory_limit": _MEMORY,
-                "threads": 2,
-                "temp_directory": str(self._folder / "spill"),
-                "preserve_insertion_order": False,
-                "autoinstall_known_extensions": False,
-            },
-        )
+        self._database = ScratchDatabase(folder / _FOLDER, memory=_MEMORY)
         self._database.execute(_TABLES)
 
     def __enter__(self) -> Self:
@@ -113,7 +98,6 @@ class Diff:
     def close(self) -> None:
         """Remove what was remembered."""
         self._database.close()
-        self._remove()
 
     def know(self, known: pa.Table) -> None:
         """Take in rows of the destination; those of a batch's customers before that batch.
@@ -122,7 +106,7 @@ class Diff:
             known: columns ``id``, ``row_hash``, ``observed_at``, ``deleted_at``. A row without a hash, from
                 before there were any, differs from everything; without a moment it is older than everything.
         """
-        self._run(
+        self._database.take(
             _KNOW,
             pa.table(
                 {
@@ -151,7 +135,7 @@ class Diff:
 
     def see(self, ids: Sequence[str]) -> None:
         """Count customers as met whom the first part of this run, killed since, has read and compared."""
-        self._run(
+        self._database.take(
             "INSERT INTO met SELECT md5_number(id), NULL, 0, 0 FROM arriving",
             pa.table({"id": pa.array(ids, type=pa.string())}),
         )
@@ -185,7 +169,7 @@ class Diff:
         )
         self._database.execute("DELETE FROM batch")
         distinct = pc.count_distinct(ids).as_py() == len(ids)
-        self._run(_TAKE if distinct else _TAKE_ONE_OF_EACH, arriving)
+        self._database.take(_TAKE if distinct else _TAKE_ONE_OF_EACH, arriving)
         rows = [number for (number,) in self._database.execute(_CHANGED).fetchall()]
         columns = {"row_hash": hashes, "deleted_at": nothing(batch.num_rows, "deleted_at")}
         return with_columns(batch, columns).take(pa.array(rows, type=pa.int64()))
@@ -195,21 +179,10 @@ class Diff:
         found = self._database.execute(_VANISHED, [self._started_us]).fetchall()
         return [customer_id for (customer_id,) in found]
 
-    def _run(self, statement: str, arriving: pa.Table) -> None:
-        self._database.register("arriving", arriving)
-        try:
-            self._database.execute(statement)
-        finally:
-            self._database.unregister("arriving")
-
     def _count(self, distinct: str) -> int:
         # Not count(DISTINCT ...): that one does not use the disk when there is no memory left.
         row = self._database.execute(f"SELECT count(*) FROM ({distinct})").fetchone()  # noqa: S608
         return int(row[0]) if row else 0
-
-    def _remove(self) -> None:
-        if self._folder.exists():
-            shutil.rmtree(self._folder)
 
 
 def _microseconds(moment: datetime) -> int:

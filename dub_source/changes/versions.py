@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dub_source.changes.columns import (
+    CLOCKS_DIFFER,
     HISTORY_COLUMNS,
     MOMENT,
     SYSTEM_COLUMNS,
@@ -66,13 +67,28 @@ def deleted_rows(before: pa.Table, gone_at: Mapping[str, datetime]) -> pa.Table:
 
     Returns:
         The rows with ``deleted_at`` and ``observed_at`` at that moment, in plain types; no columns of dlt.
+        Where the last observation seems to be a little later, right after it: it was known before.
     """
     ids = plain(before["id"])
     names = [name for name in before.column_names if not name.startswith("_dlt")]
     table = pa.table({name: plain(before[name]) for name in names})
-    moments = pa.array([gone_at.get(customer_id) for customer_id in ids.to_pylist()], type=MOMENT)
+    seen = _with_system_columns(table)["observed_at"].to_pylist()
+    moments = pa.array(
+        [
+            _not_before(gone_at.get(customer_id), last)
+            for customer_id, last in zip(ids.to_pylist(), seen, strict=True)
+        ],
+        type=MOMENT,
+    )
     table = with_columns(table, {"observed_at": moments, "deleted_at": moments})
     return _with_system_columns(table.filter(moments.is_valid()))
+
+
+def _not_before(gone: datetime | None, last: datetime | None) -> datetime | None:
+    """When somebody was gone, made consistent with clocks that are known to a second at best."""
+    if gone is None or last is None or not timedelta(0) <= last - gone <= CLOCKS_DIFFER:
+        return gone
+    return last + timedelta(microseconds=1)
 
 
 def _with_system_columns(table: pa.Table) -> pa.Table:

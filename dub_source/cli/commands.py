@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dub_source.cli.erasing import erase
 from dub_source.cli.loading import check, load
 from dub_source.cli.pushing import apply, plan, revert
 from dub_source.cli.reporting import exit_on_error
@@ -76,5 +77,5 @@ def demo() -> int:
     return 0
 
 
-for command in (load, check, plan, apply, revert):
+for command in (load, check, plan, apply, revert, erase):
     dub_source.add_command(command)

@@ -31,7 +31,7 @@ def run() -> None:
     with Sandbox(generate(_CUSTOMERS)) as sandbox, tempfile.TemporaryDirectory() as folder:
         _load(sandbox, Path(folder))
         there = set(sandbox.ids())
-        loaded = _loaded_ids(_DATABASE)
+        loaded = _loaded_ids()
         naive = _naive_walk(sandbox.url, sandbox.key())
         click.echo(
             f"\nOf {len(there):,} customers in the workspace, {len(there & loaded):,} are in {_DATABASE}."
@@ -43,7 +43,7 @@ def run() -> None:
         _go_on(sandbox, Path(folder))
         _push_back(sandbox, Path(folder))
     click.echo("\nRevenue by country, without those who are gone:")
-    echo_table(("country", "customers", "buyers", "revenue"), _revenue(_DATABASE))
+    echo_table(("country", "customers", "buyers", "revenue"), _revenue())
     click.echo(f"\nDone in {time.monotonic() - began:.1f} s. With your own workspace:")
     click.echo("  export SOURCES__DUB__API_KEY=dub_...   (in Dub: Settings, API Keys)")
     click.echo("  dub-source check")
@@ -81,7 +81,7 @@ def _go_on(sandbox: Sandbox, folder: Path) -> None:
     click.echo("\nIn Dub, 3 are renamed and 2 deleted. A sweep:")
     _load(sandbox, folder, mode="full")
     click.echo("\nThe last versions in dub.customers_history:")
-    echo_table(("change", "changed_fields", "customers"), _changes(_DATABASE))
+    echo_table(("change", "changed_fields", "customers"), _changes())
 
 
 def _push_back(sandbox: Sandbox, folder: Path) -> None:
@@ -108,30 +108,28 @@ def _naive_walk(base_url: str, api_key: str) -> set[str]:
     return found
 
 
-def _loaded_ids(database: Path) -> set[str]:
+def _loaded_ids() -> set[str]:
+    return {str(row[0]) for row in _rows("SELECT id FROM dub.customers")}
+
+
+def _changes() -> list[tuple[object, ...]]:
+    return _rows(
+        "SELECT change, changed_fields, count(*) FROM dub.customers_history "
+        "WHERE observed_at > (SELECT min(started_at) FROM dub.sync_runs WHERE created < 100) "
+        "GROUP BY ALL ORDER BY ALL"
+    )
+
+
+def _revenue() -> list[tuple[object, ...]]:
+    return _rows(
+        "SELECT coalesce(country, 'unknown'), count(*), count(*) FILTER (sales > 0), "
+        "(sum(sale_amount) / 100)::DOUBLE AS revenue "
+        "FROM dub.customers WHERE deleted_at IS NULL GROUP BY 1 ORDER BY revenue DESC LIMIT 8"
+    )
+
+
+def _rows(query: str) -> list[tuple[object, ...]]:
     import duckdb
 
-    with duckdb.connect(str(database), read_only=True) as connection:
-        return {row[0] for row in connection.execute("SELECT id FROM dub.customers").fetchall()}
-
-
-def _changes(database: Path) -> list[tuple[object, ...]]:
-    import duckdb
-
-    with duckdb.connect(str(database), read_only=True) as connection:
-        return connection.execute(
-            "SELECT change, changed_fields, count(*) FROM dub.customers_history "
-            "WHERE observed_at > (SELECT min(started_at) FROM dub.sync_runs WHERE created < 100) "
-            "GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-
-
-def _revenue(database: Path) -> list[tuple[object, ...]]:
-    import duckdb
-
-    with duckdb.connect(str(database), read_only=True) as connection:
-        return connection.execute(
-            "SELECT coalesce(country, 'unknown'), count(*), count(*) FILTER (sales > 0), "
-            "(sum(sale_amount) / 100)::DOUBLE AS revenue "
-            "FROM dub.customers WHERE deleted_at IS NULL GROUP BY 1 ORDER BY revenue DESC LIMIT 8"
-        ).fetchall()
+    with duckdb.connect(str(_DATABASE), read_only=True) as connection:
+        return connection.execute(query).fetchall()

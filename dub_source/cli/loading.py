@@ -8,9 +8,19 @@ from typing import Any
 
 import click
 
-from dub_source.cli.options import EXIT_CODES, form_of, form_options, place_options, target_of
-from dub_source.cli.reporting import exit_on_error, progress, say, summary, unhurried_garbage_collector
+from dub_source.cli.options import (
+    EXIT_CODES,
+    form_of,
+    form_options,
+    given,
+    place_options,
+    some_workspaces,
+    target_of,
+)
+from dub_source.cli.reporting import exit_on_error, in_one_line, progress, say, say_result, summary
+from dub_source.cli.workspaces import chosen_workspaces, load_some
 from dub_source.failures import ExitCode
+from dub_source.process import unhurried_garbage_collector
 
 
 @click.command(epilog=EXIT_CODES)
@@ -30,10 +40,22 @@ from dub_source.failures import ExitCode
 @click.option("--country", help="Only customers of this country, into the table customers_filtered.")
 @click.option("--link-id", help="Only customers of this link.")
 @click.option("--partner-id", help="Only customers of this partner.")
+@click.option(
+    "--max-seconds", type=float, help="Stop reading after so long; the next run goes on from there."
+)
+@click.option("--quiet", is_flag=True, help="No progress, and the result in one line.")
+@click.option(
+    "--parallel", type=click.IntRange(1), help="So many workspaces at once (one a core, 4 at most)."
+)
 @form_options
+@some_workspaces
 @place_options
 @exit_on_error
 def load(
+    workspaces: tuple[str, ...],
+    all_workspaces: bool,
+    parallel: int | None,
+    quiet: bool,
     database: Path | None,
     dataset: str,
     destination: str,
@@ -44,8 +66,20 @@ def load(
     hash_columns: tuple[str, ...],
     **options: Any,
 ) -> int:
-    """Bring the warehouse up to date: new, changed and deleted customers, and their history."""
-    with progress(quiet=as_json) as observer:
+    """Bring the warehouse up to date: new, changed and deleted customers, and their history.
+
+    With --workspace or --all-workspaces, each of these has a line of its own, and the exit code is the
+    highest of theirs.
+    """
+    options |= form_of(expanded, exclude_columns, hash_columns)
+    if workspaces or all_workspaces:
+        chosen = chosen_workspaces(
+            workspaces, all_workspaces, database=database, dataset=dataset, destination=destination
+        )
+        return load_some(
+            chosen, parallel, quiet=quiet, as_json=as_json, pipelines_dir=pipelines_dir, **options
+        )
+    with progress(quiet=quiet or as_json) as observer:
         with unhurried_garbage_collector():
             from dub_source import runs
 
@@ -53,32 +87,42 @@ def load(
             target_of(database, dataset, destination),
             pipelines_dir=pipelines_dir,
             observer=observer,
-            **form_of(expanded, exclude_columns, hash_columns),
             **options,
         )
-    if as_json:
-        say(json.dumps(result.as_json()))
-    else:
-        say(summary(result))
-    return ExitCode.OK if result.report.complete else ExitCode.INCOMPLETE
+    code = ExitCode.OK if result.report.complete else ExitCode.INCOMPLETE
+    values = result.as_json()
+    say_result(values, lambda: in_one_line(values) if quiet else summary(result), code, as_json=as_json)
+    return code
 
 
 @click.command(epilog=EXIT_CODES)
 @click.option("--base-url", help="Address of the API, such as that of a sandbox.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, one object a line.")
+@some_workspaces
 @exit_on_error
-def check(base_url: str | None, as_json: bool) -> int:
+def check(base_url: str | None, as_json: bool, workspaces: tuple[str, ...], all_workspaces: bool) -> int:
     """Look at the key: form, reachability, plan, role, rate limit. Changes nothing."""
+    if not (workspaces or all_workspaces):
+        return _check(None, {"base_url": base_url}, as_json=as_json)
+    chosen = chosen_workspaces(workspaces, all_workspaces)
+    return max(
+        _check(each.name, {**each.options, **given(base_url=base_url)}, as_json=as_json) for each in chosen
+    )
+
+
+def _check(workspace: str | None, options: dict[str, Any], *, as_json: bool) -> int:
     from dub_source import runs
     from dub_source.failures import explain
 
     signs = {True: "ok", None: "note", False: "BAD"}
+    whose = {} if workspace is None else {"workspace": workspace}
     code = 0
-    for finding in runs.check(base_url=base_url):
+    for finding in runs.check(**options):
         if as_json:
-            say(json.dumps({"topic": finding.topic, "ok": finding.ok, "text": finding.text}))
+            say(json.dumps({**whose, "topic": finding.topic, "ok": finding.ok, "text": finding.text}))
         else:
-            say(f"{signs[finding.ok]:<5}{finding.topic}: {finding.text}")
+            before = f"{workspace}: " if workspace else ""
+            say(f"{before}{signs[finding.ok]:<5}{finding.topic}: {finding.text}")
         if finding.error is not None:
             code = explain(finding.error).exit_code
     return code

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dub_source.cli.json_log import log_json_option
 from dub_source.failures import ExitCode
 
 if TYPE_CHECKING:
     from dub_source.destinations import Target
 
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<3}  {code.meaning}" for code in ExitCode)
 
@@ -27,8 +31,16 @@ _PLACE = (
     ),
     click.option("--pipelines-dir", type=click.Path(path_type=Path), help="Folder of dlt's working files."),
     click.option("--base-url", help="Address of the API, such as that of a sandbox."),
-    click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    log_json_option,
 )
+_SOME_WORKSPACES = (
+    click.option(
+        "--workspace", "workspaces", multiple=True, help="This workspace of the settings; repeatable."
+    ),
+    click.option("--all-workspaces", is_flag=True, help="All workspaces of the settings."),
+)
+_ONE_WORKSPACE = (click.option("--workspace", help="This workspace of the settings, in its own place."),)
 _FORM = (
     click.option(
         "--expanded/--no-expanded", default=None, help="Load link, partner, program, discount (default)."
@@ -47,6 +59,11 @@ def place_options(command: F) -> F:
     return _with(command, _PLACE)
 
 
+def some_workspaces(command: F) -> F:
+    """Which of several workspaces: ``workspaces``, ``all_workspaces``."""
+    return _with(command, _SOME_WORKSPACES)
+
+
 def form_options(command: F) -> F:
     """In which form they are there: ``expanded``, ``exclude_columns``, ``hash_columns``."""
     return _with(command, _FORM)
@@ -63,6 +80,55 @@ def target_of(database: Path | None, dataset: str, destination: str) -> Target:
     from dub_source.destinations import DEFAULT_DATABASE, Target
 
     return Target(destination, dataset, database or DEFAULT_DATABASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the options of a command say about the customers in the warehouse: whose, where, in which form."""
+
+    workspace: str | None
+    database: Path | None
+    dataset: str
+    destination: str
+    pipelines_dir: Path | None
+    base_url: str | None
+    expanded: bool | None
+    exclude_columns: tuple[str, ...]
+    hash_columns: tuple[str, ...]
+
+    def found(self) -> tuple[Target, dict[str, Any]]:
+        """The place, and arguments of runs: what the options say wins over the settings of the workspace.
+
+        Raises:
+            SettingsError: if there is no such workspace, or it cannot be used.
+        """
+        form = form_of(self.expanded, self.exclude_columns, self.hash_columns)
+        options = given(pipelines_dir=self.pipelines_dir, base_url=self.base_url, **form)
+        if self.workspace is None:
+            return target_of(self.database, self.dataset, self.destination), options
+        from dub_source.runs import push_options
+        from dub_source.workspaces import select
+
+        (one,) = select(
+            [self.workspace], destination=self.destination, dataset=self.dataset, database=self.database
+        )
+        return one.target, push_options(one.options) | options
+
+
+def where_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Options of the commands that carry something back into Dub: a ``where``, and ``as_json``."""
+
+    @functools.wraps(command)
+    def wrapped(**options: Any) -> R:
+        where: dict[str, Any] = {each.name: options.pop(each.name) for each in fields(Where)}
+        return command(where=Where(**where), **options)
+
+    return _with(wrapped, _FORM + _ONE_WORKSPACE + _PLACE)
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Those that were given: they win over the settings of a workspace."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def form_of(

@@ -8,18 +8,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dub_source.cli.reporting import SECONDS_BETWEEN_LINES, progress_bar
+from dub_source.cli.json_log import LoggedApply, log, logs_json
+from dub_source.cli.reporting import progress_bar
 from dub_source.cli.streams import tell
+from dub_source.events import SECONDS_BETWEEN_EVENTS, warnings_as_events
+from dub_source.failures import ExitCode, explain
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from dub_source.reverse.apply import ApplyObserver
     from dub_source.reverse.model import Result
-    from dub_source.runs import ApplyResult, PlanResult, Trouble
+    from dub_source.runs import ApplyResult, EraseResult, PlanResult, Trouble
 
 
-def about_plan(result: PlanResult) -> str:
+def about_plan(result: PlanResult, workspace: str | None = None) -> str:
     """A plan in some lines, and how to go on."""
     plan_id = result.plan.plan_id
     lines = result.summary.lines()
@@ -30,14 +33,14 @@ def about_plan(result: PlanResult) -> str:
     if result.finished:
         lines += [
             "It is finished; what was rejected can be sent again:",
-            f"  {_apply(plan_id)} --retry-rejected",
+            f"  {_apply(plan_id, workspace)} --retry-rejected",
         ]
     else:
-        lines += ["Nothing has been written to Dub. Apply it:", f"  {_apply(plan_id)}"]
+        lines += ["Nothing has been written to Dub. Apply it:", f"  {_apply(plan_id, workspace)}"]
     return "\n".join(lines)
 
 
-def about_apply(result: ApplyResult) -> str:
+def about_apply(result: ApplyResult, workspace: str | None = None) -> str:
     """What an apply came to, in some lines, and how to go on."""
     plan = result.plan
     lines = [f"{plan.plan_id}: {plan.changes:,} changes: {_counted(result.counts) or 'nothing to do'}."]
@@ -47,14 +50,21 @@ def about_apply(result: ApplyResult) -> str:
         lines.append(f"Stopped: {result.stopped_by}")
     counts = {each.value: number for each, number in result.counts.items()}
     if result.stopped_by is not None or counts.get("not_attempted"):
-        lines += ["Go on with the rest:", f"  {_apply(plan.plan_id)}"]
+        lines += ["Go on with the rest:", f"  {_apply(plan.plan_id, workspace)}"]
     elif counts.get("rejected"):
-        lines += ["Send again what was rejected:", f"  {_apply(plan.plan_id)} --retry-rejected"]
+        lines += ["Send again what was rejected:", f"  {_apply(plan.plan_id, workspace)} --retry-rejected"]
     return "\n".join(lines)
 
 
-def _apply(plan_id: str) -> str:
-    return f"dub-source apply {plan_id}"
+def exit_code_of(result: ApplyResult | EraseResult) -> int:
+    """What ended it early decides; else whether everything is in effect."""
+    if result.stopped_by is not None:
+        return explain(result.stopped_by).exit_code
+    return ExitCode.OK if result.complete else ExitCode.NOT_ALL
+
+
+def _apply(plan_id: str, workspace: str | None) -> str:
+    return f"dub-source apply {plan_id}{f' --workspace {workspace}' if workspace else ''}"
 
 
 def _counted(counts: Mapping[Result, int]) -> str:
@@ -74,7 +84,10 @@ def _about(trouble: Trouble) -> str:
 @contextmanager
 def apply_progress(*, quiet: bool) -> Iterator[ApplyObserver | None]:
     """An observer that draws a bar on a terminal, writes plain lines elsewhere, or nothing if quiet."""
-    if quiet:
+    if logs_json():
+        with warnings_as_events(log):
+            yield LoggedApply()
+    elif quiet:
         yield None
     elif sys.stderr.isatty():
         with progress_bar() as bar:
@@ -108,7 +121,7 @@ class _Lines:
 
     def settled(self, counts: Mapping[Result, int]) -> None:
         settled = min(sum(counts.values()), self._changes)
-        if settled and self._clock() - self._last >= SECONDS_BETWEEN_LINES:
+        if settled and self._clock() - self._last >= SECONDS_BETWEEN_EVENTS:
             left = (self._clock() - self._began) / settled * (self._changes - settled)
             self._say(f"Settled {settled:,} of {self._changes:,} changes, about {left:,.0f} s left")
 

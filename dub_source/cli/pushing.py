@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dub_source.cli.options import EXIT_CODES, form_of, form_options, place_options, target_of
-from dub_source.cli.push_reporting import about_apply, about_plan, apply_progress
-from dub_source.cli.reporting import exit_on_error, progress, say, unhurried_garbage_collector
+from dub_source.cli.options import EXIT_CODES, Where, where_options
+from dub_source.cli.push_reporting import about_apply, about_plan, apply_progress, exit_code_of
+from dub_source.cli.reporting import exit_on_error, progress, say_result
 from dub_source.failures import ExitCode
+from dub_source.process import unhurried_garbage_collector
 
 if TYPE_CHECKING:
-    from dub_source.runs import ApplyResult, PlanResult
+    from dub_source.runs import PlanResult
 
 _DELETES = (
     click.option("--max-deletes", type=int, help="Customers that the plan may delete."),
@@ -42,23 +41,15 @@ _DELETES = (
 @click.option("--max-plan-age", "max_plan_age_h", type=float, help="Hours until the plan is too old (24).")
 @click.option("--refresh", is_flag=True, help="Load first.")
 @click.option("--show-values", is_flag=True, help="Show people's values in the samples.")
-@form_options
-@place_options
+@where_options
 @exit_on_error
 def plan(
+    where: Where,
     source: str,
     mapping: tuple[str, ...],
     refresh: bool,
     show_values: bool,
-    database: Path | None,
-    dataset: str,
-    destination: str,
-    pipelines_dir: Path | None,
-    base_url: str | None,
     as_json: bool,
-    expanded: bool | None,
-    exclude_columns: tuple[str, ...],
-    hash_columns: tuple[str, ...],
     **declaration: Any,
 ) -> int:
     """Compare SOURCE with the customers in the warehouse, and store what would have to change in Dub.
@@ -72,57 +63,44 @@ def plan(
             from dub_source.cli.declaring import declared
 
         sync, folder = declared(source, mapping=mapping, **declaration)
-        result = runs.plan(
-            target_of(database, dataset, destination),
-            sync,
-            pipelines_dir=pipelines_dir,
-            refresh=refresh,
-            folder=folder,
-            observer=observer,
-            base_url=base_url,
-            **form_of(expanded, exclude_columns, hash_columns),
-        )
-    return _tell_plan(result, as_json=as_json, show_values=show_values)
+        target, options = where.found()
+        result = runs.plan(target, sync, refresh=refresh, folder=folder, observer=observer, **options)
+    return _tell_plan(result, where.workspace, as_json=as_json, show_values=show_values)
 
 
 @click.command(epilog=EXIT_CODES)
 @click.argument("plan_id", metavar="PLAN")
 @click.option("--retry-rejected", is_flag=True, help="Send what was rejected once more, and nothing else.")
 @click.option("--max-plan-age", "max_plan_age_h", type=float, help="Hours after which it is too old.")
-@form_options
-@place_options
+@click.option("--max-seconds", type=float, help="Begin no further change after so long.")
+@where_options
 @exit_on_error
 def apply(
+    where: Where,
     plan_id: str,
     retry_rejected: bool,
     max_plan_age_h: float | None,
-    database: Path | None,
-    dataset: str,
-    destination: str,
-    pipelines_dir: Path | None,
-    base_url: str | None,
+    max_seconds: float | None,
     as_json: bool,
-    expanded: bool | None,
-    exclude_columns: tuple[str, ...],
-    hash_columns: tuple[str, ...],
 ) -> int:
     """Send what PLAN lists to Dub, or what is left of it. The first characters of its id are enough."""
     with apply_progress(quiet=as_json) as observer:
         with unhurried_garbage_collector():
             from dub_source import runs
 
+        target, options = where.found()
         result = runs.apply(
-            target_of(database, dataset, destination),
+            target,
             plan_id,
-            pipelines_dir=pipelines_dir,
             retry_rejected=retry_rejected,
             max_plan_age_h=max_plan_age_h,
+            max_seconds=max_seconds,
             observer=observer,
-            base_url=base_url,
-            **form_of(expanded, exclude_columns, hash_columns),
+            **options,
         )
-    say(json.dumps(result.as_json()) if as_json else about_apply(result))
-    return exit_code_of(result)
+    code = exit_code_of(result)
+    say_result(result.as_json(), lambda: about_apply(result, where.workspace), code, as_json=as_json)
+    return code
 
 
 @click.command(epilog=EXIT_CODES)
@@ -131,47 +109,24 @@ def apply(
 @_DELETES[0]
 @_DELETES[1]
 @click.option("--show-values", is_flag=True, help="Show people's values in the samples.")
-@form_options
-@place_options
+@where_options
 @exit_on_error
-def revert(
-    plan_id: str,
-    show_values: bool,
-    database: Path | None,
-    dataset: str,
-    destination: str,
-    pipelines_dir: Path | None,
-    base_url: str | None,
-    as_json: bool,
-    expanded: bool | None,
-    exclude_columns: tuple[str, ...],
-    hash_columns: tuple[str, ...],
-    **options: Any,
-) -> int:
+def revert(where: Where, plan_id: str, show_values: bool, as_json: bool, **deletes: Any) -> int:
     """Plan the way back from PLAN; apply that as any other plan."""
     with unhurried_garbage_collector():
         from dub_source import runs
-    result = runs.revert(
-        target_of(database, dataset, destination),
-        plan_id,
-        pipelines_dir=pipelines_dir,
-        base_url=base_url,
-        **form_of(expanded, exclude_columns, hash_columns),
-        **options,
+    target, options = where.found()
+    result = runs.revert(target, plan_id, **options, **deletes)
+    return _tell_plan(result, where.workspace, as_json=as_json, show_values=show_values)
+
+
+def _tell_plan(result: PlanResult, workspace: str | None, *, as_json: bool, show_values: bool) -> int:
+    shown = replace(result, summary=replace(result.summary, show_values=show_values))
+    say_result(
+        shown.as_json(),
+        lambda: about_plan(shown, workspace),
+        ExitCode.OK,
+        as_json=as_json,
+        logged=result.as_json(),  # a log is not the place for people's values, whoever asks
     )
-    return _tell_plan(result, as_json=as_json, show_values=show_values)
-
-
-def exit_code_of(result: ApplyResult) -> int:
-    """What ended it early decides; else whether everything is in effect."""
-    from dub_source.failures import explain
-
-    if result.stopped_by is not None:
-        return explain(result.stopped_by).exit_code
-    return ExitCode.OK if result.complete else ExitCode.NOT_ALL
-
-
-def _tell_plan(result: PlanResult, *, as_json: bool, show_values: bool) -> int:
-    result = replace(result, summary=replace(result.summary, show_values=show_values))
-    say(json.dumps(result.as_json()) if as_json else about_plan(result))
     return ExitCode.OK

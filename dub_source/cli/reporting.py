@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
-import gc
+import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
-from dub_source.cli.streams import sigterm_as_exception, silence, tell
+from dub_source.cli.json_log import log, logged, logs_json
+from dub_source.cli.streams import silence, tell
+from dub_source.events import Events
+from dub_source.process import sigterm_as_exception
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from dub_source.sync import Observer, Report
 
 P = ParamSpec("P")
-SECONDS_BETWEEN_LINES = 5.0
 
 
 class OutputFailed(Exception):
@@ -45,6 +46,28 @@ def say(text: str) -> None:
             f"The result could not be written to the standard output ({error.strerror}); "
             "what it tells about is done."
         ) from None
+
+
+def say_result(
+    values: dict[str, Any],
+    words: Callable[[], str],
+    code: int,
+    *,
+    as_json: bool,
+    logged: dict[str, Any] | None = None,
+) -> None:
+    """Print a result as JSON or in words; and log it, where logs are asked for, instead of the words.
+
+    Raises:
+        BrokenPipeError: if nobody reads any more.
+        OutputFailed: if standard output cannot be written.
+    """
+    if logs_json():
+        log({"event": "done", "exit_code": int(code), **(values if logged is None else logged)})
+    if as_json:
+        say(json.dumps(values))
+    elif not logs_json():
+        say(words())
 
 
 def exit_on_error(command: Callable[P, int]) -> Callable[P, None]:
@@ -72,37 +95,31 @@ def _report(error: BaseException) -> int:
     from dub_source.failures import ExitCode, describe, explain
 
     failure = explain(error)
-    if os.environ.get("DUB_SOURCE_DEBUG"):
-        tell(describe(error))
+    details = describe(error) if os.environ.get("DUB_SOURCE_DEBUG") else None
+    if logs_json():
+        more = {} if details is None else {"details": details}
+        log({"event": "failed", "exit_code": int(failure.exit_code), "error": failure.sentence, **more})
+        return failure.exit_code
+    if details is not None:
+        tell(details)
     interrupted = failure.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
     tell(failure.sentence if interrupted else f"Error: {failure.sentence}")
     return failure.exit_code
 
 
 @contextmanager
-def unhurried_garbage_collector() -> Iterator[None]:
-    """Keep the collector off the thousands of objects that heavy imports leave for good.
-
-    Measured on whole commands: a quarter of the CPU time of an empty load, a fifth of one of 20,000 rows.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-@contextmanager
 def progress(*, quiet: bool) -> Iterator[Observer | None]:
     """An observer that draws a bar on a terminal, writes plain lines elsewhere, or nothing if quiet."""
-    if quiet:
+    if logs_json():
+        with logged() as observer:
+            yield observer
+    elif quiet:
         yield None
     elif sys.stderr.isatty():
         with progress_bar() as bar:
             yield _Bar(bar)
     else:
-        yield _Lines(time.monotonic)
+        yield Events(_tell_event)
 
 
 def progress_bar() -> Progress:
@@ -138,32 +155,24 @@ class _Bar:
         self._bar.update(self._task, description="Loading what has changed")
 
 
-class _Lines:
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._last = clock()
-        self._total: int | None = None
-        self._read = 0
+def _tell_event(event: Mapping[str, Any]) -> None:
+    if words := event_in_words(event):
+        tell(words)
 
-    def begins(self, report: Report) -> None:
-        pass
 
-    def expecting(self, customers: int | None) -> None:
-        self._total = customers
-        self._say("Reading customers" if customers is None else f"Reading {customers:,} customers")
-
-    def read(self, customers: int) -> None:
-        self._read = customers
-        if self._clock() - self._last >= SECONDS_BETWEEN_LINES:
-            of = "" if self._total is None else f" of {self._total:,}"
-            self._say(f"Read {customers:,}{of} customers")
-
-    def ended(self) -> None:
-        self._say(f"Read {self._read:,} customers; loading what has changed")
-
-    def _say(self, text: str) -> None:
-        self._last = self._clock()
-        tell(text)
+def event_in_words(event: Mapping[str, Any]) -> str:
+    """What a load tells (:mod:`dub_source.events`); nothing where that is not worth a line."""
+    match event["event"], event.get("customers"):
+        case "expecting", None:
+            return "Reading customers"
+        case "expecting", customers:
+            return f"Reading {customers:,} customers"
+        case "reading", customers:
+            of = "" if event["of"] is None else f" of {event['of']:,}"
+            return f"Read {customers:,}{of} customers"
+        case "loading", customers:
+            return f"Read {customers:,} customers; loading what has changed"
+    return ""
 
 
 def summary(result: LoadResult) -> str:
@@ -192,6 +201,17 @@ def summary(result: LoadResult) -> str:
     elif report.unread:
         lines.append(f"The last sweep was complete except {report.unread:,}.")
     return "\n".join([*lines, "Try:", f"  {result.query}"])
+
+
+def in_one_line(values: Mapping[str, Any]) -> str:
+    """The same in one line, for logs; ``values`` as of ``LoadResult.as_json``."""
+    unread = "" if values["complete"] else f", {values['unread']:,} could not be read"
+    return (
+        f"{values['mode'].capitalize()} run: {values['read']:,} read, {values['created']:,} created, "
+        f"{values['updated']:,} updated, {values['deleted']:,} deleted{unread}; "
+        f"{values['requests']:,} requests, {values['seconds']:.1f} s; {values['location']}: "
+        f"{values['dataset']}.{values['table']} has {values['rows']:,} rows."
+    )
 
 
 def _unread(report: Report) -> str:

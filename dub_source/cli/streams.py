@@ -1,16 +1,11 @@
-"""Standard streams that are closed, full, or cannot write every character; and signals."""
+"""Standard streams that are closed, full, or cannot write every character."""
 
 from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TextIO
 
 import click
@@ -46,23 +41,3 @@ def tell(text: str) -> None:
 def silence(stream: TextIO) -> None:
     """Send what is still buffered nowhere: the process would fail on it once more at its end (code 120)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-@contextmanager
-def sigterm_as_exception() -> Iterator[None]:
-    """Let SIGTERM end what is going on in good order, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        # Signals are the main thread's business.
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    from dub_source.failures import Terminated
-
-    raise Terminated

@@ -11,6 +11,7 @@ from dub_source.client.caller import Caller, is_json_list, is_page, is_row
 from dub_source.client.rate_limit import RateLimiter
 from dub_source.client.retry import Operation, RetryPolicy
 from dub_source.client.sales import SalesPage
+from dub_source.deadline import Deadline
 from dub_source.settings import Settings
 from dub_source.types import ClientStats, Customer, KeyInfo, Page
 
@@ -28,7 +29,8 @@ class DubClient:
     ``external(...)``.
 
     ``limiter`` is to be shared by all clients that use the same key in this process; None makes one of its
-    own. ``clock`` gives epoch seconds, ``sleep`` takes seconds.
+    own. ``clock`` gives epoch seconds, ``sleep`` takes seconds. After ``deadline`` every call raises
+    OutOfTime instead of sending a request or waiting for a place.
     """
 
     def __init__(
@@ -39,9 +41,15 @@ class DubClient:
         limiter: RateLimiter | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        deadline: Deadline | None = None,
     ) -> None:
         self._caller = Caller(
-            settings, retry=retry or RetryPolicy(), limiter=limiter, clock=clock, sleep=sleep
+            settings,
+            retry=retry or RetryPolicy(),
+            limiter=limiter,
+            clock=clock,
+            sleep=sleep,
+            deadline=deadline or Deadline(),
         )
 
     def __enter__(self) -> Self:

@@ -17,6 +17,7 @@ from dub_source.client.rate_limit import RateLimiter
 from dub_source.client.retry import Operation, RetryLoop, RetryPolicy
 from dub_source.client.retry_after import ServerTimes
 from dub_source.client.transport import BEFORE_SENDING, Answer, Break, Broken, Transport
+from dub_source.deadline import Deadline
 from dub_source.errors import (
     ApiError,
     ConnectionFailed,
@@ -70,7 +71,10 @@ class Caller:
         limiter: RateLimiter | None,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
+        deadline: Deadline,
     ) -> None:
+        sleep = deadline.waiting(sleep)
+        self._deadline = deadline
         self._window_s = settings.rate_window_s
         self.policy = retry
         self._transport = Transport(settings, clock=clock)
@@ -138,6 +142,7 @@ class Caller:
         timeout: float | None,
     ) -> Reply | RequestError:
         method = operation.method
+        self._deadline.check()
         permit = self.limiter.acquire()
         result = self._transport.send(method, target, body=body, timeout=timeout)
         self._note(number, method, route, result)

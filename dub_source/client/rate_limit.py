@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from dub_source.client.retry_after import ServerTimes
 from dub_source.client.sliding_window import Arrivals, ClockOffset, ForeignTraffic
@@ -73,6 +74,10 @@ class RateLimiter:
     def server_offset_s(self) -> float | None:
         """Server clock minus ours in seconds; None before the first answer with a date."""
         return self._offset.value if self._offset.known else None
+
+    def on_servers_clock(self, moment: datetime) -> datetime:
+        """A moment of this machine's clock as the server's clock shows it, as far as that is known."""
+        return moment + timedelta(seconds=self.server_offset_s or 0.0)
 
     def acquire(self) -> Permit:
         """Wait for a place and take it."""

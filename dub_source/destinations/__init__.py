@@ -1,13 +1,12 @@
 """Where the customers go: choosing a dlt destination, and refusing early one that cannot work."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dub_source.destinations.duckdb_file import DuckDBFile
+from dub_source.destinations.storage import Server, Storage
 from dub_source.errors import DestinationError, SettingsError
 
 DEFAULT_DATABASE = Path("dub_customers.duckdb")
@@ -16,6 +15,10 @@ DEFAULT_DATASET = "dub"
 MergeStrategy = Literal["upsert", "delete-insert"]
 """dlt's ways to merge rows by a key, the better one first; most destinations have both."""
 
+_FORMATS = (
+    "A lake is the destination filesystem, and its tables are Delta tables: use --destination filesystem. "
+    "Iceberg is not supported, because an older observation could overwrite a newer one there."
+)
 _LONGEST_DATASET = 50
 """Postgres cuts names after 63 bytes, and dlt adds ``_staging`` to this one."""
 
@@ -33,6 +36,10 @@ class Target:
         """The place in words."""
         return str(self.database) if self.destination == "duckdb" else self.destination
 
+    def as_json(self) -> dict[str, str]:
+        """The same as plain values."""
+        return {"destination": self.destination, "location": self.location, "dataset": self.dataset}
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -41,23 +48,12 @@ class Opened:
     Attributes:
         destination: dlt's destination.
         strategy: how to merge rows there.
-        place: what tells this place from all others; holds no password.
-        file: the database file, where the destination is one.
+        storage: the kind of place it is.
     """
 
     destination: Any
     strategy: MergeStrategy
-    place: str
-    file: DuckDBFile | None = None
-
-    @contextmanager
-    def writable(self) -> Iterator[None]:
-        """Make sure now that rows can be written later; afterwards, leave no trace of a load that failed."""
-        if self.file is None:
-            yield
-        else:
-            with self.file.writable():
-                yield
+    storage: Storage
 
 
 def open_destination(target: Target) -> Opened:
@@ -68,14 +64,17 @@ def open_destination(target: Target) -> Opened:
         DestinationError: with one sentence, if it does not exist or cannot merge.
         dlt's ConfigurationException: if its configuration is not complete.
     """
-    _check_dataset(target.dataset)
+    check_dataset(target.dataset)
     if target.destination == "duckdb":
         file = DuckDBFile.of(target.database, target.dataset)
-        return Opened(_duckdb(file), "upsert", f"duckdb {file.path}", file)
+        return Opened(_duckdb(file), "upsert", file)
     destination, strategies = _known(target.destination)
+    if _keeps_files(destination):
+        return _lake(target)
     for strategy in get_args(MergeStrategy):
         if strategy in strategies:
-            return Opened(destination, strategy, f"{target.destination} {_location(destination, target)}")
+            place = f"{target.destination} {_location(destination, target)}"
+            return Opened(destination, strategy, Server(place))
     raise DestinationError(
         f"The destination {target.destination!r} cannot merge rows by their id, which this load needs: "
         "choose another one, such as duckdb or postgres."
@@ -92,6 +91,32 @@ def _duckdb(file: DuckDBFile) -> Any:
     return dlt.destinations.duckdb({"database": path, "global_config": {**file.settings, **(theirs or {})}})
 
 
+def _keeps_files(destination: Any) -> bool:
+    from dlt.destinations import filesystem
+
+    return isinstance(destination, filesystem)
+
+
+def _lake(target: Target) -> Opened:
+    """Delta tables: of dlt's ways to keep files, the one that can merge."""
+    try:
+        import deltalake  # noqa: F401
+    except ImportError:
+        raise DestinationError(
+            f"The destination {target.destination!r} is a lake of Delta tables, which needs more packages: "
+            "pip install 'dub-source[lake]'."
+        ) from None
+    from dub_source.destinations.delta import delta_lake
+    from dub_source.destinations.delta.lake import DeltaLake
+
+    destination = delta_lake(destination_name=target.destination)
+    config = _configuration(destination, target)
+    folder = None
+    if config.is_local_filesystem:
+        folder = Path(config.make_local_path(config.bucket_url)).resolve()
+    return Opened(destination, "upsert", DeltaLake(str(config), folder, target.dataset))
+
+
 def _known(name: str) -> tuple[Any, tuple[str, ...]]:
     """The destination that dlt knows by this name, and its ways to merge."""
     from dlt.common.destination.exceptions import UnknownDestinationModule
@@ -105,6 +130,8 @@ def _known(name: str) -> tuple[Any, tuple[str, ...]]:
             destination = with_formats(destination)
         return destination, tuple(destination.capabilities().supported_merge_strategies or ())
     except UnknownDestinationModule:
+        if name in ("delta", "iceberg"):
+            raise DestinationError(_FORMATS) from None
         raise DestinationError(
             f"There is no dlt destination called {name!r}: "
             "use duckdb, or another one that dlt lists, such as postgres, snowflake or bigquery."
@@ -117,15 +144,23 @@ def _known(name: str) -> tuple[Any, tuple[str, ...]]:
 
 def _location(destination: Any, target: Target) -> str:
     """Where the configuration of a destination leads."""
-    wanted = destination.spec()
-    wanted.dataset_name = target.dataset
-    config = destination.configuration(wanted)
+    config = _configuration(destination, target)
     # A fingerprint is of the host alone with some destinations; the text has the database, too.
     return f"{config.fingerprint()} {config}"
 
 
-def _check_dataset(name: str) -> None:
-    """Only names that dlt and the destination leave as they are, so that what is said is where it is."""
+def _configuration(destination: Any, target: Target) -> Any:
+    wanted = destination.spec()
+    wanted.dataset_name = target.dataset
+    return destination.configuration(wanted)
+
+
+def check_dataset(name: str) -> None:
+    """Allow only names that dlt and the destination leave as they are, so that what is said is where it is.
+
+    Raises:
+        SettingsError: for any other.
+    """
     # dlt turns My-Data into my_data, a__b into a_b and a_ into ax.
     if not re.fullmatch(r"_?[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or len(name) > _LONGEST_DATASET:
         raise SettingsError(

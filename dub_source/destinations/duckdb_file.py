@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
+    import dlt
     import duckdb
+
+    from dub_source.destinations.sql_rows import SqlRows
 
 _PRIVATE = 0o600
 
@@ -40,6 +43,18 @@ class DuckDBFile:
     path: Path
     shown: Path
     dataset: str
+
+    append_first = True
+
+    @property
+    def place(self) -> str:
+        """The file, whatever it was called."""
+        return f"duckdb {self.path}"
+
+    @property
+    def unused(self) -> bool:
+        """Whether there is no such file; to look into it would make it."""
+        return not self.path.exists()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -103,6 +118,26 @@ class DuckDBFile:
                 raise
         finally:
             os.umask(mask)
+
+    def rows(self, pipeline: "dlt.Pipeline") -> "SqlRows":
+        """By SQL."""
+        from dub_source.destinations.sql_rows import SqlRows
+
+        return SqlRows(pipeline)
+
+    def check_rewrite(self) -> None:
+        """Raise DestinationError if there is no room, or tables that DuckDB cannot copy."""
+        from dub_source.destinations.duckdb_rewrite import check_copyable, check_room
+
+        check_room(self)
+        check_copyable(self)
+
+    def rewrite(self, pipeline: "dlt.Pipeline") -> bool:
+        """See :func:`~dub_source.destinations.duckdb_rewrite.rewrite`."""
+        from dub_source.destinations.duckdb_rewrite import rewrite
+
+        rewrite(self)
+        return True
 
     def _open_once(self, *, existed: bool) -> None:
         import duckdb

@@ -55,6 +55,28 @@ def check_room(file: DuckDBFile) -> None:
         )
 
 
+def check_copyable(file: DuckDBFile) -> None:
+    """Raise DestinationError if tables of the file have foreign keys that stand in the way of a copy.
+
+    DuckDB copies tables in the order of their names (1.5.6), and a row may have to wait for one of a later
+    table, or of its own.
+    """
+    import duckdb
+
+    with duckdb.connect(str(file.path)) as connection:
+        found = connection.execute(
+            "SELECT DISTINCT schema_name || '.' || table_name FROM duckdb_constraints() "
+            "WHERE database_name = current_catalog() AND constraint_type = 'FOREIGN KEY' "
+            "AND referenced_table >= table_name ORDER BY ALL"
+        ).fetchall()
+    if found:
+        raise DestinationError(
+            f"Tables of the database file {file.shown} have foreign keys that DuckDB cannot copy "
+            f"({', '.join(name for (name,) in found)}), so it cannot be written anew without deleted rows, "
+            "and nobody was erased: move these tables into another file, then run the same again."
+        )
+
+
 def rewrite(file: DuckDBFile) -> None:
     """Write the file anew, with all that it holds and nothing that it held once.
 
@@ -75,7 +97,8 @@ def rewrite(file: DuckDBFile) -> None:
     new = file.path.with_name(file.path.name + _SUFFIX)
     try:
         with _private(), duckdb.connect(str(file.path), config=_SETTINGS) as connection:
-            _copy(connection, file.path.stem, new)
+            _remove_spilled(connection)
+            _copy(connection, new)
             _like(file.path, new)
             # The lock on the old file keeps others from writing into it until it has lost its name. This
             # connection must leave no log behind, which would be replayed into the new one.
@@ -100,9 +123,11 @@ def rewrite(file: DuckDBFile) -> None:
         _sync(file.path.parent)
 
 
-def _copy(connection: "duckdb.DuckDBPyConnection", old: str, new: Path) -> None:
+def _copy(connection: "duckdb.DuckDBPyConnection", new: Path) -> None:
     connection.execute(f"ATTACH '{_quoted(str(new))}' AS {_NEW}")
-    # By the name that the old one has: views may say it.
+    # By the name that the old one has: views may say it. It is DuckDB's choice: of crm.prod.duckdb it is
+    # crm, of temp.duckdb temp_db.
+    old = str(_one(connection, "SELECT current_catalog()"))
     catalog = old.replace('"', '""')
     connection.execute(f'COPY FROM DATABASE "{catalog}" TO {_NEW}')
     if _contents(connection, old) != _contents(connection, _NEW):
@@ -114,6 +139,25 @@ def _copy(connection: "duckdb.DuckDBPyConnection", old: str, new: Path) -> None:
     connection.execute(f"DETACH {_NEW}")
     if _log_of(new).exists():
         raise OSError(0, "the new file's log was not closed")
+
+
+def _remove_spilled(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Remove rows that queries have put beside the file, and that a kill has left there.
+
+    DuckDB removes only what it has made since it was started. This connection has made nothing yet, and
+    nobody else has the file open.
+    """
+    folder = Path(str(_one(connection, "SELECT current_setting('temp_directory')")))
+    for path in folder.glob("duckdb_temp_*"):
+        path.unlink()
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _one(connection: "duckdb.DuckDBPyConnection", query: str) -> object:
+    """The only value that a query selects."""
+    ((value,),) = connection.execute(query).fetchall()
+    return value
 
 
 def _contents(connection: "duckdb.DuckDBPyConnection", catalog: str) -> dict[str, Any]:

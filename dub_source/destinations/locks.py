@@ -7,9 +7,11 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from dub_source.destinations.locking import locked
 from dub_source.errors import AlreadyRunning
 
 if TYPE_CHECKING:
@@ -43,8 +45,8 @@ def writing_alone(
 
     Two loads at once would empty and fill one staging dataset in turns, and each would merge rows of the
     other one, or none. Whoever looks which versions the history has, and adds those that it lacks, must not
-    have somebody else add them in between. Known to DuckDB, whose file is kept from other processes, and to
-    Postgres; elsewhere, nobody is kept out.
+    have somebody else add them in between. Known to DuckDB, whose file is kept from other processes, to
+    Postgres, and to lakes on this machine's disks; elsewhere, nobody is kept out.
 
     Within itself, for the same pipeline, it does nothing.
 
@@ -62,15 +64,15 @@ def writing_alone(
         return
     kind = _kind(pipeline)
     with ExitStack() as stack:
-        if kind == "postgres":
-            client = stack.enter_context(_connection(pipeline))
+        if kind in _LOCKS:
             deadline = clock() + longest_s
-            while not _try_lock(client, "load", pipeline.dataset_name):
+            while not stack.enter_context(_LOCKS[kind](pipeline, "load")):
                 if clock() > deadline:
                     raise AlreadyRunning(
                         f"Another load has been writing into the same dataset for {longest_s / 60:.0f} "
                         "minutes: wait until it has ended, then run the same again."
                     )
+                stack.close()
                 sleep(_BETWEEN_S)
         elif kind == "duckdb":
             file: Any = pipeline.sql_client()
@@ -87,11 +89,12 @@ def pushing_alone(pipeline: "dlt.Pipeline") -> Iterator[None]:
     Raises:
         AlreadyRunning: if somebody does.
     """
-    if _kind(pipeline) != "postgres":
+    kind = _kind(pipeline)
+    if kind not in _LOCKS:
         yield
         return
-    with _connection(pipeline) as client:
-        if not _try_lock(client, "push", pipeline.dataset_name):
+    with _LOCKS[kind](pipeline, "push") as ours:
+        if not ours:
             raise AlreadyRunning(
                 "Another plan, apply or erasure in the same dataset is running, perhaps on another machine: "
                 "wait until it has ended, then run the same again."
@@ -101,7 +104,7 @@ def pushing_alone(pipeline: "dlt.Pipeline") -> Iterator[None]:
 
 def writes_one_by_one(pipeline: "dlt.Pipeline") -> bool:
     """Whether several tables at once are no faster there."""
-    return _kind(pipeline) == "duckdb"
+    return _kind(pipeline) in ("duckdb", "delta_lake")
 
 
 def _kind(pipeline: "dlt.Pipeline") -> str:
@@ -120,8 +123,32 @@ def _connection(pipeline: "dlt.Pipeline") -> Iterator[Any]:
         yield client
 
 
-def _try_lock(client: Any, what: str, dataset: str) -> bool:
+@contextmanager
+def _in_postgres(pipeline: "dlt.Pipeline", what: str) -> Iterator[bool]:
     """An advisory lock: of the database, for as long as the connection lives."""
-    digest = hashlib.sha256(f"dub-source {what} {dataset}".encode()).digest()
-    rows = client.execute_sql("SELECT pg_try_advisory_lock(%s)", int.from_bytes(digest[:8], signed=True))
-    return bool(rows[0][0])
+    digest = hashlib.sha256(f"dub-source {what} {pipeline.dataset_name}".encode()).digest()
+    with _connection(pipeline) as client:
+        rows = client.execute_sql("SELECT pg_try_advisory_lock(%s)", int.from_bytes(digest[:8], signed=True))
+        yield bool(rows[0][0])
+
+
+@contextmanager
+def _in_a_lake(pipeline: "dlt.Pipeline", what: str) -> Iterator[bool]:
+    """A locked file beside the dataset. In a bucket there is none: there, commits tell each other apart."""
+    with pipeline.destination_client() as client:
+        lake: Any = client
+        folder = Path(lake.bucket_path) if lake.is_local_filesystem else None
+    if folder is None or not folder.exists():
+        yield True
+        return
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / f".{pipeline.dataset_name}.{what}.lock"))
+        except AlreadyRunning:
+            yield False
+        else:
+            yield True
+
+
+_LOCKS = {"postgres": _in_postgres, "delta_lake": _in_a_lake}
+"""By kind of destination, how to lock something there: whether it is ours now."""

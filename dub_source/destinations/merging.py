@@ -1,11 +1,23 @@
 """How dlt merges rows of customers and of their history."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 if TYPE_CHECKING:
     import dlt
+
+
+_OBSERVED = "observed_at"
+
+
+@runtime_checkable
+class MergesNewest(Protocol):
+    """A client of dlt whose own merge can leave newer rows as they are."""
+
+    def newest_wins(self, column: str) -> Mapping[str, Any]:
+        """The hints of a table that ask for it, by the column with the moment."""
 
 
 def merged(strategy: str) -> Any:
@@ -26,7 +38,7 @@ def newest_wins(pipeline: "dlt.Pipeline | None", table: str, strategy: str) -> A
     """A hint for rows of customers: an older observation never overwrites a newer one.
 
     Another load may have brought the newer one meanwhile. dlt discards staged rows for which its source
-    filter does not hold, in the merge itself.
+    filter does not hold, in the merge itself; where it cannot, the client of the destination does.
 
     To be made once and given with every table of rows (``dlt.mark.with_hints``): a client of the destination
     takes dlt 25 ms, and the frame that asked for it stays alive, with its rows.
@@ -39,15 +51,24 @@ def newest_wins(pipeline: "dlt.Pipeline | None", table: str, strategy: str) -> A
     import dlt
 
     disposition = merged(strategy)
-    if pipeline is not None:
-        with pipeline.sql_client() as client:
-            stored, staged = client.get_qualified_table_names(table)
-            key, observed = map(client.escape_column_name, ("id", "observed_at"))
-        disposition["source_filter"] = (
-            f"{key} NOT IN (SELECT d.{key} FROM {stored} d JOIN {staged} s ON s.{key} = d.{key} "
-            f"WHERE d.{observed} > s.{observed})"
-        )
+    if pipeline is None:
+        return dlt.mark.make_hints(write_disposition=disposition)
+    with pipeline.destination_client() as client:
+        if isinstance(client, MergesNewest):
+            hints = dict(client.newest_wins(_OBSERVED))
+            return dlt.mark.make_hints(write_disposition=disposition, additional_table_hints=hints)
+    disposition["source_filter"] = _not_older(pipeline, table)
     return dlt.mark.make_hints(write_disposition=disposition)
+
+
+def _not_older(pipeline: "dlt.Pipeline", table: str) -> str:
+    with pipeline.sql_client() as client:
+        stored, staged = client.get_qualified_table_names(table)
+        key, observed = map(client.escape_column_name, ("id", _OBSERVED))
+    return (
+        f"{key} NOT IN (SELECT d.{key} FROM {stored} d JOIN {staged} s ON s.{key} = d.{key} "
+        f"WHERE d.{observed} > s.{observed})"
+    )
 
 
 def keyed(rows: pa.Table, key: str) -> pa.Table:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
-from dub_source.destinations.sql_tables import chunks, placeholders
+from dub_source.destinations.sql_tables import chunks, has_tables, placeholders
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class SqlRows:
     def places(self, tables: Sequence[str]) -> list[Place]:
         """Which of the tables exist, in the dataset and where their rows wait."""
         found: list[Place] = []
-        with _in_a_sentence(), self._pipeline.destination_client() as client:
-            if not isinstance(client, SqlJobClientBase):
+        with in_a_sentence(), self._pipeline.destination_client() as client:
+            if not has_tables(client):
                 return []
             found += _existing(client, tables, staging=False)
             if hasattr(client, "with_staging_dataset"):
@@ -93,7 +93,7 @@ class SqlRows:
 
     @contextmanager
     def _statement(self, place: Place, query: str, **columns: str) -> Iterator[tuple[Any, str]]:
-        with _in_a_sentence(), self._pipeline.sql_client() as client:
+        with in_a_sentence(), self._pipeline.sql_client() as client:
             with client.with_staging_dataset() if place.staging else nullcontext():
                 table = client.make_qualified_table_name(place.table)
             names = {each: client.escape_column_name(name) for each, name in columns.items()}
@@ -111,7 +111,7 @@ def _existing(client: SqlJobClientBase, tables: Sequence[str], *, staging: bool)
 
 
 @contextmanager
-def _in_a_sentence() -> Iterator[None]:
+def in_a_sentence() -> Iterator[None]:
     """What a database says about rows may quote them."""
     try:
         yield

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pyarrow as pa
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from dub_source.destinations.merging import MergesNewest
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ _ROWS = 50_000
 """Rows that are fetched at once."""
 _IDS = 5_000
 """Ids in one query: databases limit the parameters of a statement, some of them to 10,000."""
+
+
+def has_tables(client: Any) -> TypeGuard[SqlJobClientBase]:
+    """Whether a client of dlt knows which tables there are, and answers SQL over them: databases, lakes."""
+    return isinstance(client, SqlJobClientBase | MergesNewest)
 
 
 class SqlTables:
@@ -40,11 +46,11 @@ class SqlTables:
         self._names = dict(names)
         self._called = called
         with pipeline.destination_client() as client:
-            if not isinstance(client, SqlJobClientBase):
+            if not has_tables(client):
                 # Plain files: dlt appends to them where it is told to merge, and says nothing.
                 raise DestinationError(
                     "The destination is no database, and a load must see what is there already: choose one "
-                    "such as duckdb or postgres."
+                    "such as duckdb or postgres, or dub_source.delta_lake for Delta tables in files."
                 )
             if client.is_storage_initialized():
                 stored = dict(client.get_storage_tables(list(self._names.values())))

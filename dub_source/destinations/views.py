@@ -12,6 +12,7 @@ def create_validity_view(pipeline: "dlt.Pipeline", table: str) -> None:
 
     ``valid_from`` is when the version was seen first, ``valid_to`` when the next one was (null: it still is
     what the customer looks like, or it says that the customer is gone), ``is_current`` marks the newest one.
+    A lake of Delta tables has no views.
     """
     schema = pipeline.schemas.get("dub")
     history = f"{table}_history"
@@ -19,6 +20,8 @@ def create_validity_view(pipeline: "dlt.Pipeline", table: str) -> None:
         return
     columns = [name for name in schema.tables[history]["columns"] if not name.startswith("_dlt")]
     with pipeline.sql_client() as client:
+        if not getattr(client, "keeps_views", True):
+            return
         quoted = client.escape_column_name
         customer, moment = quoted("id"), quoted("observed_at")
         later = f"lead({moment}) OVER (PARTITION BY {customer} ORDER BY {moment})"

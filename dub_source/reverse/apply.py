@@ -12,7 +12,8 @@ from typing import Protocol
 
 from dub_source.by_id import IDS_PER_REQUEST, ById
 from dub_source.client import DubClient, RetryPolicy
-from dub_source.errors import DubError, RequestError
+from dub_source.deadline import Deadline
+from dub_source.errors import DubError, OutOfTime, RequestError
 from dub_source.reverse import reasons
 from dub_source.reverse.drift import Step
 from dub_source.reverse.journal import Journal
@@ -22,7 +23,7 @@ from dub_source.reverse.sending import Sending, Settled
 from dub_source.reverse.units import Known, known, units
 from dub_source.reverse.working import Crew, Ledger, Stop
 from dub_source.settings import Settings
-from dub_source.types import KeyInfo, Page
+from dub_source.types import Page
 from dub_source.walk import workers_for
 
 SAVE_EVERY_S = 15.0
@@ -77,6 +78,7 @@ def apply_plan(
     workers: int | None = None,
     policy: RetryPolicy | None = None,
     observer: ApplyObserver | None = None,
+    deadline: Deadline | None = None,
     clock: Callable[[], float] = time.time,
 ) -> ApplyReport:
     """Settle every change of a plan that has no final outcome yet.
@@ -97,10 +99,12 @@ def apply_plan(
         workers: requests under way at once; None: as many as the key's limit and the latency ask for.
         policy: how often and how long a write is tried.
         observer: is told how it gets on.
+        deadline: after it nothing new is begun.
         clock: epoch seconds.
 
     Returns:
-        Also when Dub refuses the key, or is down (``stopped_by``): what was not attempted is saved as that.
+        Also when Dub refuses the key, or is down, or the time is up (``stopped_by``): what was not attempted
+        is saved as that.
 
     Raises:
         KeyboardInterrupt: and whatever else arrives in this thread, after what was under way has ended and
@@ -126,7 +130,7 @@ def apply_plan(
         expanded=expanded,
     )
     return _Apply(client, settings, changes, state, journal, save, stop, looking, sending).run(
-        workers, observer
+        workers, observer, deadline or Deadline()
     )
 
 
@@ -157,24 +161,26 @@ class _Apply:
         self._ledger = Ledger()
         self._crew: Crew | None = None
         self._observer: ApplyObserver | None = None
+        self._deadline = Deadline()
         self._saved_at = time.monotonic()
         self._save_failed = False
         self._recovered = not state.recovered
 
-    def run(self, workers: int | None, observer: ApplyObserver | None) -> ApplyReport:
+    def run(self, workers: int | None, observer: ApplyObserver | None, deadline: Deadline) -> ApplyReport:
         began, before = time.monotonic(), self._client.stats.requests
-        self._observer = observer
+        self._observer, self._deadline = observer, deadline
+        late: OutOfTime | None = None
         try:
             self._attempt(workers)
+        except OutOfTime as up:
+            late = up
+            self._end()
         except BaseException:
-            self._stop.gently()
-            if self._crew is not None:
-                self._crew.end()
-            if not self._save_failed:
-                self._finish()
+            self._end()
             raise
-        self._finish()
-        error = self._stop.error
+        else:
+            self._finish()
+        error = self._stop.error or late
         if error is not None and not isinstance(error, DubError):
             raise error
         return ApplyReport(
@@ -183,6 +189,14 @@ class _Apply:
             requests=self._client.stats.requests - before,
             seconds=time.monotonic() - began,
         )
+
+    def _end(self) -> None:
+        """What is under way ends, and nothing else begins."""
+        self._stop.gently()
+        if self._crew is not None:
+            self._crew.end()
+        if not self._save_failed:
+            self._finish()
 
     def _attempt(self, workers: int | None) -> None:
         if not (self._known.wanted or self._known.recovered):
@@ -194,7 +208,7 @@ class _Apply:
         except RequestError as error:
             self._stop.because(error)
             return
-        rate = self._rate(key)
+        rate = self._settings.requests_per_s(key.limit)
         self._crew = Crew(
             self._sending,
             self._looking,
@@ -210,12 +224,6 @@ class _Apply:
             # The deletes are the second part: what stops the first stops them, too.
             if part and not self._stop.is_set:
                 self._crew.work(part, self._meanwhile)
-
-    def _rate(self, key: KeyInfo) -> float | None:
-        """Requests a second."""
-        if key.limit is None:
-            return None
-        return key.limit * self._settings.max_rate_share / self._settings.rate_window_s
 
     def _recover(self) -> None:
         """What a killed apply has settled without saving it; its customers are read again for the mirror."""
@@ -235,6 +243,8 @@ class _Apply:
 
     def _meanwhile(self) -> None:
         self._tell()
+        if self._deadline.is_over and any(number not in self._ledger for number in self._known.wanted):
+            raise OutOfTime
         unsaved = self._ledger.unsaved()
         if len(unsaved) >= SAVE_EVERY or (unsaved and time.monotonic() - self._saved_at >= SAVE_EVERY_S):
             self._flush(unsaved)

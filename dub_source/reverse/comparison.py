@@ -6,16 +6,15 @@ private folder, which is removed in the end.
 
 # ruff: noqa: S608 - the names in the SQL are this package's own; what people give is data
 
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import duckdb
 import pyarrow as pa
 
 from dub_source.changes.columns import MOMENT, plain
+from dub_source.changes.scratch import ScratchDatabase
 from dub_source.reverse.fields import PLANNED
 
 _MEMORY = "192MB"
@@ -44,21 +43,8 @@ class Comparison:
     """
 
     def __init__(self, folder: Path, *, key: str) -> None:
-        self._folder = folder / "plan"
         self._key = key
-        self._remove()
-        # A folder of its own: DuckDB makes its files, of which there are several, readable for everybody.
-        self._folder.mkdir(mode=0o700, parents=True)
-        self._database = duckdb.connect(
-            self._folder / "plan.duckdb",
-            config={
-                "memory_limit": _MEMORY,
-                "threads": 2,
-                "temp_directory": str(self._folder / "spill"),
-                "preserve_insertion_order": False,
-                "autoinstall_known_extensions": False,
-            },
-        )
+        self._database = ScratchDatabase(folder / "plan", memory=_MEMORY)
         self.columns: tuple[str, ...] = ()
         self.mirrored: tuple[str, ...] = tuple(_MIRROR)
 
@@ -69,7 +55,6 @@ class Comparison:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._database.close()
-        self._remove()
 
     # What there is
 
@@ -83,7 +68,7 @@ class Comparison:
         self.columns = tuple(each for each in PLANNED if each in desired.column_names)
         op = "lower(trim(op))" if "op" in desired.column_names else "NULL"
         values = "".join(f", {each}::VARCHAR AS {each}" for each in self.columns)
-        self._take(
+        self._database.take(
             f"CREATE TABLE desired AS SELECT row::BIGINT AS row, key::VARCHAR AS key, "
             f"coalesce(nullif({op}, ''), '{default}') AS op{values} FROM arriving",
             desired,
@@ -101,18 +86,18 @@ class Comparison:
         )
         for table in tables:
             self.mirrored = tuple(each for each in _MIRROR if each in table.column_names)
-            self._take("INSERT INTO customers BY NAME SELECT * FROM arriving", _as_mirror(table))
+            self._database.take("INSERT INTO customers BY NAME SELECT * FROM arriving", _as_mirror(table))
         self._database.execute("CREATE VIEW living AS SELECT * FROM customers WHERE gone IS NULL")
 
     def settle(self, settled: pa.Table) -> None:
         """Take in what was asked and answered before: ``customer_id, field, asked, answered``."""
-        self._take(
+        self._database.take(
             f"CREATE TABLE settled AS SELECT {', '.join(_SETTLED)} FROM arriving", settled.select(_SETTLED)
         )
 
     def own(self, owned: pa.Array) -> None:
         """Take in the ids of those whom a mirror may delete."""
-        self._take(
+        self._database.take(
             "CREATE TABLE owned AS SELECT DISTINCT id FROM arriving",
             pa.table({"id": owned.cast(pa.string())}),
         )
@@ -226,7 +211,7 @@ class Comparison:
         Returns:
             The customers' ids by value, in order; without the values that nobody has.
         """
-        self._take(
+        self._database.take(
             "CREATE OR REPLACE TABLE wanted AS SELECT * FROM arriving",
             pa.table({"value": pa.array(values, pa.string())}),
         )
@@ -237,13 +222,6 @@ class Comparison:
         return found
 
     # DuckDB
-
-    def _take(self, statement: str, arriving: pa.Table) -> None:
-        self._database.register("arriving", arriving)
-        try:
-            self._database.execute(statement)
-        finally:
-            self._database.unregister("arriving")
 
     def _read(self, query: str) -> Iterator[dict[str, Any]]:
         with self._database.cursor() as cursor:
@@ -258,10 +236,6 @@ class Comparison:
     def _count(self, query: str) -> int:
         [(count,)] = self._database.execute(query).fetchall()
         return int(count)
-
-    def _remove(self) -> None:
-        if self._folder.exists():
-            shutil.rmtree(self._folder)
 
 
 def _as_mirror(table: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ request finds the same customers.
 import hashlib
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,13 @@ import orjson
 import pyarrow as pa
 
 from dub_source.destinations import Opened
-from dub_source.destinations.duckdb_rewrite import rewrite
-from dub_source.destinations.sql_rows import Place, SqlRows
+from dub_source.destinations.sql_rows import Place
 from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
 from dub_source.extraction import spool_folder
 from dub_source.reverse.drafts import Draft, plan_id
 from dub_source.reverse.figures import counts, requests
 from dub_source.reverse.journal import scrub_journals
-from dub_source.reverse.model import Change, Op, Outcome, Plan, Result
+from dub_source.reverse.model import IN_EFFECT, Change, Op, Outcome, Plan, Result
 from dub_source.reverse.persons import Person
 from dub_source.reverse.push_tables import change_key
 from dub_source.reverse.store import PushStore
@@ -45,10 +44,8 @@ ERASURES = pa.schema(
         ("removed", pa.string()),
     ]
 )
-GONE = (Result.APPLIED, Result.ALREADY_APPLIED)
-"""How a delete has ended if the customer does not exist any more."""
 
-_UNMADE = "The person whom it would have created was erased."
+_GIVEN_UP = "It asked for a value of somebody who was erased."
 _CLEARED = {"push_changes": ("external_id", "asked", "before"), "push_log": ("asked", "answered")}
 
 
@@ -112,24 +109,16 @@ class Erasing:
             clock: the time, UTC.
         """
         self._pipeline = pipeline
-        self._opened = opened
         self._store = store
         self._journals = journals
         self._clock = clock
-        self._rows = SqlRows(pipeline)
+        self._rows = opened.storage.rows(pipeline)
 
     # What was begun
 
     def pending(self) -> list[str]:
         """Plans of erasures that were begun and are not done."""
-        tables = SqlTables(self._pipeline, {"erasures": "erasures"}, called="What is stored of erasures")
-        if not tables.columns["erasures"]:
-            return []
-        found = tables.read(
-            pa.schema([("plan_id", pa.string())]),
-            "SELECT DISTINCT {plan_id} FROM {ERASURES} WHERE {erased_at} IS NULL ORDER BY {plan_id}",
-        )
-        return [each for rows in found for each in rows["plan_id"].to_pylist()]
+        return sorted({plan for plan, _, _ in self._waiting()})
 
     def begin(self, plan: str, ids: Iterable[str]) -> None:
         """Note that these customers are to be erased. Call it before anything is sent."""
@@ -155,50 +144,46 @@ class Erasing:
             outcomes: of its customers. One who was left alone for good is not to be erased any more, one who
                 is still waiting is.
         """
-        keys = self._keys(plan)
-        gone = [keys[each] for each, result in outcomes.items() if result in GONE and each in keys]
-        waits = (Result.NOT_ATTEMPTED, None)
-        left = [
-            keys[each]
-            for each, result in outcomes.items()
-            if result not in GONE and result not in waits and each in keys
-        ]
+        keys = self._keys(plan, outcomes)
+        gone = [key for each, key in keys.items() if outcomes[each] in IN_EFFECT]
+        go_on = (*IN_EFFECT, Result.NOT_ATTEMPTED, None)
+        left = [key for each, key in keys.items() if outcomes[each] not in go_on]
         for place in self._places("erasures"):
             self._rows.update(place, {"erased_at": self._clock()}, "erasure_key", gone)
             self._rows.delete(place, "erasure_key", left)
 
-    def _keys(self, plan: str) -> "_Keys":
-        """The keys of the rows of ``erasures`` that are not done, by customer."""
+    def _keys(self, plan: str, ids: Iterable[str]) -> dict[str, str]:
+        """The keys of the rows of ``erasures`` that are not done, by customer; of those who have one."""
+        by_hash = {hashed: key for its_plan, hashed, key in self._waiting() if its_plan == plan}
+        hashes = {each: customer_hash(each) for each in ids}
+        return {each: by_hash[hashed] for each, hashed in hashes.items() if hashed in by_hash}
+
+    def _waiting(self) -> Iterator[tuple[str, str, str]]:
+        """What is not done: plan, hash of the customer, key of the row."""
         tables = SqlTables(self._pipeline, {"erasures": "erasures"}, called="What is stored of erasures")
-        schema = pa.schema([("erasure_key", pa.string()), ("customer_sha256", pa.string())])
-        found = _Keys()
-        for rows in tables.read(
-            schema,
-            "SELECT {erasure_key}, {customer_sha256} FROM {ERASURES} "
-            "WHERE {plan_id} = %s AND {erased_at} IS NULL",
-            plan,
-        ):
-            found.by_hash |= dict(
-                zip(*(rows[name].to_pylist() for name in rows.column_names[::-1]), strict=True)
-            )
-        return found
+        if not tables.columns["erasures"]:
+            return
+        schema = pa.schema([ERASURES.field(name) for name in ("plan_id", "customer_sha256", "erasure_key")])
+        query = "SELECT {plan_id}, {customer_sha256}, {erasure_key} FROM {ERASURES} WHERE {erased_at} IS NULL"
+        for rows in tables.read(schema, query):
+            yield from zip(*(rows[name].to_pylist() for name in schema.names), strict=True)
 
     # Removing
 
-    def remove(self, plan: str, ids: Sequence[str], unmade: Mapping[str, Collection[int]]) -> Counter[str]:
+    def remove(self, plan: str, ids: Sequence[str], idle: Mapping[str, Collection[int]]) -> Counter[str]:
         """Remove the values of customers who do not exist any more.
 
         Args:
             plan: that has deleted them.
             ids: of these customers.
-            unmade: creations of them that made nobody: by plan, the numbers of the changes.
+            idle: changes that ask for their values and are not in effect: by plan, the numbers.
 
         Returns:
             How many rows of which table held something.
         """
-        self._give_up(unmade)
+        self._give_up(idle)
         keys = self._change_keys(ids)
-        keys |= {change_key(each, number): "" for each, numbers in unmade.items() for number in numbers}
+        keys |= {change_key(each, number): "" for each, numbers in idle.items() for number in numbers}
         removed = self._note(plan, ids, keys)
         scrub_journals(self._journals, set(ids), keys)
         # Rows that a killed sweep has read; the next one reads them again.
@@ -211,19 +196,12 @@ class Erasing:
             self._rows.delete(place, "id", ids)
         return removed
 
-    def rewrite(self) -> bool:
-        """Take the bytes of what was deleted out of the database; whether that can be done here."""
-        if self._opened.file is None:
-            return False
-        rewrite(self._opened.file)
-        return True
-
-    def _give_up(self, unmade: Mapping[str, Collection[int]]) -> None:
-        """Nobody is created any more by plans that still would have: without values there is nobody."""
-        for plan, numbers in unmade.items():
+    def _give_up(self, idle: Mapping[str, Collection[int]]) -> None:
+        """Plans do not ask Dub any more for what is about to be removed from them."""
+        for plan, numbers in idle.items():
             done = self._store.outcomes(plan)
             waiting = [
-                Outcome(number, Result.REJECTED, reason=_UNMADE)
+                Outcome(number, Result.REJECTED, reason=_GIVEN_UP)
                 for number in numbers
                 if number not in done or done[number].result is Result.NOT_ATTEMPTED
             ]
@@ -257,11 +235,9 @@ class Erasing:
             for value, number in counted.items():
                 held[keys[value] if by_change else value][place.table] += number
         by_text: defaultdict[str, list[str]] = defaultdict(list)
-        noted = self._keys(plan)
-        for customer_id in ids:
-            if customer_id in noted:
-                text = orjson.dumps(dict(held[customer_id]), option=orjson.OPT_SORT_KEYS).decode()
-                by_text[text].append(noted[customer_id])
+        for customer_id, key in self._keys(plan, ids).items():
+            text = orjson.dumps(dict(held[customer_id]), option=orjson.OPT_SORT_KEYS).decode()
+            by_text[text].append(key)
         for place in self._places("erasures"):
             for text, their_keys in by_text.items():
                 self._rows.update(place, {"removed": text}, "erasure_key", their_keys, where_null="removed")
@@ -276,16 +252,3 @@ class Erasing:
 
     def _places(self, *tables: str) -> list[Place]:
         return self._rows.places(tables)
-
-
-class _Keys:
-    """Keys of rows of ``erasures``, by the customer's id."""
-
-    def __init__(self) -> None:
-        self.by_hash: dict[str, str] = {}
-
-    def __contains__(self, customer_id: str) -> bool:
-        return customer_hash(customer_id) in self.by_hash
-
-    def __getitem__(self, customer_id: str) -> str:
-        return self.by_hash[customer_hash(customer_id)]

@@ -35,15 +35,3 @@ def requests(changes: Iterable[Change]) -> int:
         if change.customer_id is not None:
             known.add(change.customer_id)
     return writes + sum(-(-number // IDS_PER_REQUEST) for number in (len(known), created))
-
-
-def seconds(requests: int, *, limit: int, window_s: float, share: float) -> float:
-    """How long so many requests take.
-
-    Args:
-        requests: their number.
-        limit: requests that the key allows per window.
-        window_s: length of the window in seconds.
-        share: of the limit, how much is used.
-    """
-    return requests * window_s / (limit * share)

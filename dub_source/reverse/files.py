@@ -101,6 +101,12 @@ def _parquet(opened: IO[bytes], shown: str) -> Rows:
                     f"The file {shown} holds moments finer than microseconds or beyond the year 9999:"
                     " cast them to text."
                 ) from None
+            except KeyError:
+                # That of zoneinfo, or of pytz if that is installed.
+                raise SettingsError(
+                    f"The file {shown} holds moments of a time zone that is not known here: cast them to"
+                    " text."
+                ) from None
 
     return Rows(names, batches)
 

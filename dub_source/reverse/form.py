@@ -1,13 +1,11 @@
 """In which form the warehouse has its customers: plans compare with it, and answers are stored in it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from dlt.common.configuration import with_config
 from dlt.common.typing import TSecretStrValue
 
-from dub_source.errors import NotWritable, SettingsError
+from dub_source.errors import SettingsError
 from dub_source.privacy import Privacy
 from dub_source.sync import Options
 
@@ -33,24 +31,6 @@ class Form:
     def baseline(self) -> str:
         """The form in short, as every ``row_hash`` begins with it."""
         return self.options.baseline
-
-    def check_plain(self, columns: Iterable[str]) -> None:
-        """Make sure that the warehouse has these columns as Dub shows them.
-
-        Args:
-            columns: those that a plan compares, or finds customers by.
-
-        Raises:
-            NotWritable: naming the first that it has not.
-        """
-        for name in columns:
-            for how, names in (("left out", self.privacy.exclude), ("hashed", self.privacy.hashed)):
-                if name in names:
-                    raise NotWritable(
-                        f"The column {name} is {how} in the warehouse, so nothing can be compared with it "
-                        "and no plan can hold what to go back to: leave it out of the sync, or load it as it "
-                        "is (exclude_columns, hash_columns)."
-                    )
 
     def check_stored(self, baseline: str | None, table: str) -> None:
         """Make sure that the rows in the warehouse are of this form.
@@ -86,10 +66,4 @@ def configured_form(
     Raises:
         SettingsError: for what the source would refuse, too.
     """
-    privacy = Privacy(_listed(exclude_columns), _listed(hash_columns), hash_key)
-    return Form(include_expanded_fields, privacy)
-
-
-def _listed(names: Any) -> Any:
-    # A text stays one: Privacy refuses it with its sentence.
-    return names if isinstance(names, str) else frozenset(names or ())
+    return Form(include_expanded_fields, Privacy.configured(exclude_columns, hash_columns, hash_key))

@@ -169,6 +169,23 @@ def check_holders(holders: Iterable[Holder]) -> None:
         )
 
 
+def check_spelling(holders: Sequence[Holder]) -> None:
+    """Raise ConflictingClaims for rows that ask for what a customer to delete has in another spelling.
+
+    Dub's database takes both for one value (recorded). It would refuse the row, and then the customer would
+    be deleted: the one whom the row means.
+    """
+    if holders:
+        columns = " and ".join(sorted({each.column for each in holders}))
+        customers = _listed(sorted({each.customer_id for each in holders}))
+        rows = _rows([each.row for each in holders if each.row is not None])
+        raise ConflictingClaims(
+            f"The {columns} in {rows} differs only in case, accents or blanks from that of customers whom "
+            f"the same plan deletes ({customers}), and Dub takes both for one: spell it in these rows as Dub "
+            "does."
+        )
+
+
 def refuse_swap(drafts: Sequence[Draft]) -> None:
     """Raise SwapRefused for drafts that wait for each other in circles."""
     rows = sorted(each.row for each in drafts if each.row is not None)

@@ -39,6 +39,10 @@ class Result(StrEnum):
     NOT_ATTEMPTED = "not_attempted"
 
 
+IN_EFFECT = (Result.APPLIED, Result.ALREADY_APPLIED)
+"""How changes have ended that are in effect as was asked for; of a delete, the customer is gone then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One step of a plan.

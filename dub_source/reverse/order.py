@@ -12,7 +12,7 @@ Dub's database compares without case (recorded; production's way is not known), 
 
 import hashlib
 import heapq
-import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,20 +25,13 @@ UNIQUE = ("external_id", "stripe_customer_id")
 """Columns in which no two customers can have the same value."""
 
 _TEMPORARY = "dub-source-swap-"
-_DIGITS = 24
 _RANKS = {Op.UPDATE: 0, Op.CREATE: 1, Op.DELETE: 2}
 
 
 def temporary_id(plan_id: str, customer_id: str) -> str:
     """The external id that a customer has between the halves of its change."""
     digest = hashlib.sha256(f"{plan_id}:{customer_id}".encode()).hexdigest()
-    return _TEMPORARY + digest[:_DIGITS]
-
-
-def is_temporary(external_id: str | None) -> bool:
-    """Whether an external id is one that a plan has made up for a moment."""
-    pattern = f"{_TEMPORARY}[0-9a-f]{{{_DIGITS}}}"
-    return external_id is not None and re.fullmatch(pattern, external_id) is not None
+    return _TEMPORARY + digest[:24]
 
 
 def in_order(drafts: Sequence[Draft], *, plan_id: str, allow_swaps: bool) -> list[Change]:
@@ -74,6 +67,12 @@ def in_order(drafts: Sequence[Draft], *, plan_id: str, allow_swaps: bool) -> lis
 def as_compared(value: str) -> str:
     """Values that are equal to Dub's database have equal forms; only of ASCII, where that is sure to stay."""
     return value.lower().rstrip(" ") if value.isascii() else value
+
+
+def alike(value: str) -> str:
+    """Values that Dub's database may find equal have equal forms: it ignores accents, too (recorded)."""
+    letters = unicodedata.normalize("NFKD", value)
+    return "".join(each for each in letters if not unicodedata.combining(each)).casefold().rstrip(" ")
 
 
 class _Links:

@@ -1,7 +1,7 @@
 """Who is meant by ids, external ids and email addresses, in the warehouse and in Dub."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
@@ -10,8 +10,10 @@ import pyarrow as pa
 from dub_source.by_id import ById
 from dub_source.client import DubClient, external
 from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
-from dub_source.errors import CustomerNotFound, InvalidArgument
+from dub_source.errors import CustomerNotFound
 from dub_source.privacy import Privacy
+from dub_source.reverse.named import Named
+from dub_source.reverse.stored import DONE
 
 if TYPE_CHECKING:
     import dlt
@@ -20,30 +22,18 @@ _PAGE = 100
 _TEXT = pa.string()
 _NAMING = ("external_id", "email")
 
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """By what somebody names persons.
-
-    Attributes:
-        ids: Dub's ids.
-        external_ids: exactly as they are.
-        emails: whatever the case of their letters.
-    """
-
-    ids: tuple[str, ...] = field(default=(), repr=False)
-    external_ids: tuple[str, ...] = field(default=(), repr=False)
-    emails: tuple[str, ...] = field(default=(), repr=False)
-
-    def __post_init__(self) -> None:
-        """Raise InvalidArgument for nothing at all, an empty one, and an external id among the ids."""
-        given = (*self.ids, *self.external_ids, *self.emails)
-        if not given:
-            raise InvalidArgument("Nobody is named: give ids, external ids or email addresses.")
-        if any(not each.strip() for each in given):
-            raise InvalidArgument("An id, external id or email address that is named is empty: leave it out.")
-        if any(each.startswith("ext_") for each in self.ids):
-            raise InvalidArgument("An id that is named begins with ext_: give the rest of it as external id.")
+_NO_SWAP = (
+    "NOT EXISTS (SELECT 1 FROM {CHANGES} t WHERE t.{plan_id} = c.{plan_id} "
+    "AND t.{customer_id} = c.{customer_id} AND t.{temporary})"
+)
+_UNSENT = f"SELECT c.{{plan_id}}, c.{{number}}, c.{{asked}}, NULL FROM {{CHANGES}} c WHERE {_NO_SWAP}"
+_IDLE = (
+    "SELECT c.{plan_id}, c.{number}, c.{asked}, CASE WHEN c.{op} = 'create' THEN l.{answered} END "
+    "FROM {CHANGES} c LEFT JOIN {LOG} l ON l.{change_key} = c.{change_key} "
+    "WHERE (l.{change_key} IS NULL OR CASE WHEN c.{op} = 'create' THEN l.{customer_id} IS NULL "
+    f"ELSE l.{{result}} NOT IN ({DONE}) END) AND {_NO_SWAP}"
+)
+"""Changes that are not in effect, without and with a table of outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +117,12 @@ class Persons:
                         found[column].add(value.lower() if column == "email" else value)
         return found
 
-    def unmade(self, external_ids: set[str], emails: set[str]) -> dict[str, set[int]]:
-        """Creations of plans that made nobody, of persons called so: by plan, the numbers of the changes.
+    def not_in_effect(self, external_ids: set[str], emails: set[str]) -> dict[str, set[int]]:
+        """Changes that hold such a name and are not in effect: by plan, their numbers.
+
+        Those are creations that made nobody, and updates that did not give the name to somebody else. The
+        answer to a creation that was rejected shows whoever has the external id, in letters of other cases.
+        Swaps are left alone: whoever has a made-up external id already must get the one that was asked for.
 
         Args:
             external_ids: exactly as they are.
@@ -136,22 +130,17 @@ class Persons:
         """
         if not self._tables.columns["changes"]:
             return {}
-        made = (
-            "AND {change_key} NOT IN (SELECT {change_key} FROM {LOG} WHERE {customer_id} IS NOT NULL)"
-            if self._tables.columns["log"]
-            else ""
+        logged = bool(self._tables.columns["log"])
+        schema = pa.schema(
+            [("plan_id", _TEXT), ("number", pa.int64()), ("asked", _TEXT), ("answered", _TEXT)]
         )
-        schema = pa.schema([("plan_id", _TEXT), ("number", pa.int64()), ("asked", _TEXT)])
         found: dict[str, set[int]] = {}
-        for rows in self._tables.read(
-            schema,
-            "SELECT {plan_id}, {number}, {asked} FROM {CHANGES} "
-            f"WHERE {{op}} = 'create' AND {{asked}} IS NOT NULL {made}",
-        ):
+        for rows in self._tables.read(schema, _IDLE if logged else _UNSENT):
             for row in rows.to_pylist():
-                asked = orjson.loads(row["asked"])
-                if asked.get("external_id") in external_ids or (asked.get("email") or "").lower() in emails:
-                    found.setdefault(row["plan_id"], set()).add(row["number"])
+                for values in (orjson.loads(row[name]) for name in ("asked", "answered") if row[name]):
+                    email = (values.get("email") or "").lower()
+                    if values.get("external_id") in external_ids or email in emails:
+                        found.setdefault(row["plan_id"], set()).add(row["number"])
         return found
 
     # The warehouse
@@ -197,8 +186,9 @@ class Persons:
         asked = {each.casefold(): each for each in unknown}
         for again in ById(client).read(unknown):
             for customer_id in (*(each["id"] for each in again.page.customers), *again.unreadable):
-                # Dub finds ids in any case.
-                search.add(customer_id, asked.get(customer_id.casefold(), customer_id), now=True)
+                # Dub finds ids in any case, and by other letters: é is e to its database (recorded).
+                if (name := asked.get(customer_id.casefold())) is not None:
+                    search.add(customer_id, name, now=True)
 
     def _known(self, ids: Sequence[str]) -> set[str]:
         """Those of the ids that are in any table."""
@@ -249,9 +239,11 @@ class _Search:
 
 def _with_external_id(client: DubClient, external_id: str) -> list[str]:
     try:
-        return [client.get(external(external_id))["id"]]
+        customer = client.get(external(external_id))
     except CustomerNotFound:
         return []
+    # Dub's database takes é for e, and capitals for small letters (recorded): that may be somebody else.
+    return [customer["id"]] if customer["externalId"] == external_id else []
 
 
 def _with_email(client: DubClient, email: str) -> list[str]:

@@ -20,7 +20,7 @@ from dub_source.reverse.drafts import Draft, plan_id
 from dub_source.reverse.fields import PLANNED, WRITABLE, stands
 from dub_source.reverse.figures import counts, requests
 from dub_source.reverse.model import Change, Op, Plan
-from dub_source.reverse.order import UNIQUE, in_order
+from dub_source.reverse.order import UNIQUE, alike, in_order
 from dub_source.reverse.sync_file import Sync
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -233,7 +233,13 @@ def _check_claims(comparison: Comparison, drafts: Sequence[Draft], deletes: Sequ
     """Nobody asks for what somebody else asks for, too, or has and keeps."""
     changes = {each.change.customer_id: each.change for each in drafts if each.change.customer_id}
     deleted = {each.change.customer_id for each in deletes}
-    holders = []
+    going = {
+        (column, alike(value)): each.change.customer_id or ""
+        for each in deletes
+        for column in UNIQUE
+        if (value := each.change.before.get(column))
+    }
+    holders, spelled = [], []
     twice: dict[str, list[int]] = {}
     for column in UNIQUE:
         claims: dict[str, list[int]] = defaultdict(list)
@@ -248,8 +254,14 @@ def _check_claims(comparison: Comparison, drafts: Sequence[Draft], deletes: Sequ
             for each in customers
             if each not in changes or column not in changes[each].asked
         ]
+        spelled += [
+            guards.Holder(rows[0], column, going[column, alike(value)], deleted=True)
+            for value, rows in claims.items()
+            if going and (column, alike(value)) in going
+        ]
     guards.check_claims(twice)
     guards.check_holders(holders)
+    guards.check_spelling(spelled)
 
 
 def _passed(sync: Sync, deletes: int, living: int) -> tuple[str, ...]:

@@ -166,6 +166,14 @@ def outcomes_of(rows: pa.Table) -> Iterator[Outcome]:
         yield Outcome(result=Result(result), answered=_values(answered), **values)
 
 
+def in_effect(row: Mapping[str, Any]) -> bool:
+    """Whether a row of ``push_log`` says that something has changed in Dub: a part is enough."""
+    if row["result"] != Result.ACCEPTED_NOT_APPLIED.value:
+        return bool(row["result"] == Result.APPLIED.value)
+    asked, answered = _values(row["asked"]), _values(row["answered"])
+    return any(answered.get(column) == value for column, value in asked.items())
+
+
 def settled_of(rows: pa.Table) -> pa.Table:
     """By customer and field what was asked last, and answered.
 

@@ -98,6 +98,7 @@ def revert_plan(
     its_id = plan_id(plan.sync, _MODE, plan.table, plan.plan_id, drafts=drafts)
     made = sum(each.created for each in affected.values())
     gone = sum(_had_effect(each, outcomes) for each in changes if each.op is Op.DELETE)
+    found_so = sum(each.result is Result.ALREADY_APPLIED for each in outcomes.values())
     open_changes = sum(
         each.number not in outcomes or outcomes[each.number].result is Result.NOT_ATTEMPTED
         for each in changes
@@ -114,6 +115,7 @@ def revert_plan(
                 (0 if delete_created else made, _CREATED),
                 (blocked, _BLOCKED),
                 (unknown, _UNKNOWN),
+                (found_so, _FOUND_SO),
                 (open_changes, _OPEN),
             )
             if number
@@ -265,6 +267,10 @@ _BLOCKED = (
     "them, or others who keep theirs for that reason."
 )
 _UNKNOWN = "Values that cannot go back: {number}, because what was there before is not known, or was nothing."
+_FOUND_SO = (
+    "Changes that were in effect before they were sent: {number}. They stay, because nobody can tell whether "
+    "an apply of this plan, killed and gone on with on another machine, has made them, or somebody else."
+)
 _OPEN = (
     "Changes of the plan that were not attempted: {number}. There is nothing to take back of them, and "
     "applying that plan again would go on with them."

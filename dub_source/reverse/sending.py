@@ -52,7 +52,7 @@ fails in the end, the customer does not keep it (:mod:`swaps`).
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from dub_source.client import NO_RETRY, DubClient, RetryPolicy
 from dub_source.errors import (
@@ -136,10 +136,6 @@ class Sending:
         """
         return _Course(self, step, seen, to_the_end=to_the_end).run()
 
-    def on_dubs_clock(self, moment: datetime) -> datetime:
-        """A moment of this machine's clock as Dub's clock shows it, as far as that is known."""
-        return moment + timedelta(seconds=self.client.limiter.server_offset_s or 0.0)
-
 
 class _Again(Exception):
     """Not settled: after a pause, from the look on once more. Never leaves this module."""
@@ -215,9 +211,10 @@ class _Course:
                 return self._unsettled(error, reasons.no_look(error, sent=True))
             raise _Again(error) from None
         except RequestError as error:
-            self._attempts += 1
             if error.kind is Kind.FATAL:
+                # No attempt: a key that is refused changes nothing, and what is found later was not ours.
                 return self._unsettled(error, reasons.no_look(error, sent=self._sent))
+            self._attempts += 1
             return self._refused(error)
         self._attempts += 1
         return self._settled(judge_answer(self._change, seen), seen)
@@ -303,6 +300,6 @@ class _Course:
             reason=verdict.reason,
             attempts=self._attempts,
             answered={column: row.get(column) for column in change.asked} if row else {},
-            requested_at=self._all.on_dubs_clock(at),
+            requested_at=self._all.client.limiter.on_servers_clock(at),
         )
         return Settled(outcome, seen)

@@ -19,10 +19,8 @@ from dub_source.destinations.loading import load_extracted
 from dub_source.destinations.merging import added, keyed, merged, newest_wins
 from dub_source.reverse.model import Change, Outcome, Plan
 from dub_source.reverse.push_tables import change_rows, log_rows, plan_rows
-from dub_source.reverse.stored import MIRRORED, Stored, StoredPlan
+from dub_source.reverse.stored import Stored
 from dub_source.source import CUSTOMERS
-
-__all__ = ["MIRRORED", "PushStore", "StoredPlan", "Written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ class PushStore(Stored):
     def _write(self, parts: list[DltResource]) -> None:
         tables = [str(part.table_name) for part in parts]
         try:
-            with self._opened.writable():
+            with self._opened.storage.writable():
                 self._pipeline.extract(_written(parts))
                 load_extracted(self._pipeline, tables)
         except BaseException:

@@ -20,6 +20,7 @@ from dub_source.reverse.push_tables import (
     SETTLED,
     change_key,
     changes_of,
+    in_effect,
     outcomes_of,
     plans_of,
     settled_of,
@@ -43,7 +44,8 @@ MIRRORED = (
 """The columns of a customer that plans are made from."""
 
 _TABLES = {"plans": "push_plans", "changes": "push_changes", "log": "push_log", "runs": SYNC_RUNS}
-_DONE = ", ".join(f"'{each}'" for each in ("applied", "accepted_not_applied", "already_applied"))
+DONE = ", ".join(f"'{each}'" for each in ("applied", "accepted_not_applied", "already_applied"))
+"""Results of changes that Dub has accepted, for a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +102,9 @@ class Stored:
 
     # Plans
 
-    def plans(self) -> list[StoredPlan]:
+    def plans(self) -> list[Plan]:
         """All plans, the newest first."""
-        counted = self._read(
-            pa.schema([("plan_id", pa.string()), ("result", pa.string()), ("count", pa.int64())]),
-            "log",
-            "SELECT {plan_id}, {result}, count(*) FROM {LOG} GROUP BY {plan_id}, {result}",
-        )
-        results: dict[str, dict[Result, int]] = {}
-        for row in counted.to_pylist():
-            results.setdefault(row["plan_id"], {})[Result(row["result"])] = row["count"]
-        rows = self._rows(PUSH_PLANS, "plans", "ORDER BY {created_at} DESC, {plan_id}")
-        return [StoredPlan(plan, results.get(plan.plan_id, {})) for plan in plans_of(rows)]
+        return list(plans_of(self._rows(PUSH_PLANS, "plans", "ORDER BY {created_at} DESC, {plan_id}")))
 
     def plan(self, plan_id: str) -> Plan | None:
         """A plan; None if there is none of this id."""
@@ -186,7 +179,7 @@ class Stored:
             "log",
             "SELECT {customer_id}, {asked}, {answered} FROM {LOG} WHERE {customer_id} IN "
             "(SELECT {customer_id} FROM {LOG} WHERE {asked} <> {answered} "
-            f"AND {{result}} IN ({_DONE})) AND {{op}} <> 'delete' AND {{result}} IN ({_DONE}) "
+            f"AND {{result}} IN ({DONE})) AND {{op}} <> 'delete' AND {{result}} IN ({DONE}) "
             "ORDER BY {requested_at}, {logged_at}, {plan_id}, {number}",
         )
         return settled_of(rows) if rows.num_rows else SETTLED.empty_table()
@@ -207,14 +200,16 @@ class Stored:
         """Customers whom a plan has changed, and the mirror does not know: that load was killed half-way."""
         if not self.mirror.exists:
             return []
-        ids = self._read(
-            pa.schema([("customer_id", pa.string()), ("requested_at", pa.timestamp("us", tz="UTC"))]),
+        names = ("customer_id", "requested_at", "result", "asked", "answered")
+        done = self._read(
+            pa.schema([PUSH_LOG.field(name) for name in names]),
             "log",
-            "SELECT {customer_id}, max({requested_at}) FROM {LOG} WHERE {plan_id} = %s "
-            "AND {result} = 'applied' AND {customer_id} IS NOT NULL GROUP BY {customer_id}",
+            f"SELECT {', '.join(f'{{{name}}}' for name in names)} FROM {{LOG}} WHERE {{plan_id}} = %s "
+            "AND {result} IN ('applied', 'accepted_not_applied') AND {customer_id} IS NOT NULL "
+            "ORDER BY {requested_at}",
             plan_id,
         )
-        changed = dict(zip(*(ids[name].to_pylist() for name in ids.column_names), strict=True))
+        changed = {row["customer_id"]: row["requested_at"] for row in done.to_pylist() if in_effect(row)}
         known = self.mirror.known_of(list(changed))
         seen = dict(zip(known["id"].to_pylist(), known["observed_at"].to_pylist(), strict=True))
         return [each for each, moment in changed.items() if each not in seen or seen[each] < moment]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dub_source.reverse.figures import seconds
 from dub_source.reverse.model import Change, Op, Plan, Values
 
 SAMPLES = 3
@@ -15,15 +14,6 @@ SAMPLES = 3
 
 _HIDDEN = "***"
 _PUBLIC = frozenset({"country"})
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """What a key allows: requests per window, the window's length in seconds, the share to use."""
-
-    limit: int
-    window_s: float
-    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +27,7 @@ class Summary:
         passed: guards that it passed, in words.
         ignored: columns of the desired state that are left out.
         notes: what else there is to say: of a revert, what cannot come back.
-        rate: of the key, or None if it is not known.
+        requests_per_s: that may be sent; None if the key's limit is not known.
         show_values: whether people's values are shown.
     """
 
@@ -47,16 +37,13 @@ class Summary:
     passed: tuple[str, ...]
     ignored: tuple[str, ...]
     notes: tuple[str, ...]
-    rate: Rate | None
+    requests_per_s: float | None
     show_values: bool
 
     @property
     def seconds(self) -> float | None:
         """How long an apply takes, about; None if the key's limit is not known."""
-        if self.rate is None:
-            return None
-        rate = self.rate
-        return seconds(self.plan.requests, limit=rate.limit, window_s=rate.window_s, share=rate.share)
+        return None if self.requests_per_s is None else self.plan.requests / self.requests_per_s
 
     def lines(self) -> list[str]:
         """For people."""
@@ -137,10 +124,9 @@ class Summary:
         return f"{counts.get(op.value, 0):,}" + (f" ({', '.join(columns)})" if columns else "")
 
     def _duration(self) -> str:
-        if self.rate is None or self.seconds is None:
+        if self.seconds is None:
             return ""
-        per_s = self.rate.limit * self.rate.share / self.rate.window_s
-        return f", about {_spoken(self.seconds)} at {per_s:,.3g} a second"
+        return f", about {_spoken(self.seconds)} at {self.requests_per_s:,.3g} a second"
 
     def _shown(self) -> list[str]:
         return [
@@ -168,7 +154,7 @@ def summarize(
     plan: Plan,
     changes: Sequence[Change],
     *,
-    rate: Rate | None = None,
+    requests_per_s: float | None = None,
     passed: Sequence[str] = (),
     ignored: Sequence[str] = (),
     notes: Sequence[str] = (),
@@ -179,7 +165,7 @@ def summarize(
     Args:
         plan: the plan.
         changes: all of it.
-        rate: of the key that is to apply it.
+        requests_per_s: that an apply may send; None if the key's limit is not known.
         passed: guards that it passed, in words.
         ignored: columns of the desired state that are left out.
         notes: what else there is to say.
@@ -192,7 +178,7 @@ def summarize(
         passed=tuple(passed),
         ignored=tuple(ignored),
         notes=tuple(notes),
-        rate=rate,
+        requests_per_s=requests_per_s,
         show_values=show_values,
     )
 

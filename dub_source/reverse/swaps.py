@@ -7,10 +7,9 @@ from dub_source.reverse import reasons
 from dub_source.reverse.drift import Step, holds_temporary
 from dub_source.reverse.fields import wire_body
 from dub_source.reverse.looking import Seen
-from dub_source.reverse.model import Change, Result, Values
+from dub_source.reverse.model import IN_EFFECT, Change, Result, Values
 from dub_source.reverse.sending import Sending, Settled
 
-_SETTLED_WELL = (Result.APPLIED, Result.ALREADY_APPLIED)
 _TAKEN = 409
 
 
@@ -28,7 +27,7 @@ def end_swap(sending: Sending, step: Step, settled: Settled) -> Settled:
         The same, unless the customer had a made-up value: then its outcome, which stays what it is, also says
         what became of that.
     """
-    if settled.outcome.result in (*_SETTLED_WELL, Result.NOT_ATTEMPTED) or settled.seen is None:
+    if settled.outcome.result in (*IN_EFFECT, Result.NOT_ATTEMPTED) or settled.seen is None:
         return settled
     half = holds_temporary(step.temporaries, settled.seen.row)
     return settled if half is None else _without(sending, half, step.change, settled)

@@ -10,14 +10,13 @@ from dub_source.reverse.drift import Step
 from dub_source.reverse.feed import Feed, Work
 from dub_source.reverse.journal import Journal
 from dub_source.reverse.looking import Looking, Seen
-from dub_source.reverse.model import Outcome, Result
+from dub_source.reverse.model import IN_EFFECT, Outcome, Result
 from dub_source.reverse.sending import MOST_AGE, Sending, Settled
 from dub_source.reverse.swaps import end_swap
 from dub_source.reverse.units import Unit
 
 FAILURES_IN_A_ROW = 5
 """Changes that fail one after the other, each after all its retries: Dub is down, and going on of no use."""
-_DONE = (Result.APPLIED, Result.ALREADY_APPLIED)
 _STILL_FRESH = MOST_AGE - timedelta(seconds=5)
 
 
@@ -187,7 +186,7 @@ class Crew:
             if settled.seen is not None and customer_id is not None:
                 seen[customer_id] = settled.seen
             half_done.discard(customer_id)
-            if step.change.temporary and settled.outcome.result in _DONE:
+            if step.change.temporary and settled.outcome.result in IN_EFFECT:
                 half_done.add(customer_id)
 
     def _keep(self, settled: Settled) -> None:

@@ -6,7 +6,7 @@ hides columns, hashes rows, compares them with what is stored, and makes version
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +102,8 @@ class _Learned:
 
 def _learned(client: DubClient, form: Form, folder: Path, known: pa.Table, pages: Sequence[Page]) -> _Learned:
     """Raises RequestError if somebody could not be read again."""
-
-    def on_dubs_clock(moment: datetime) -> datetime:
-        return moment + timedelta(seconds=client.limiter.server_offset_s or 0.0)
-
     learned, names = _Learned(), GeneratedNames(client)
+    on_dubs_clock = client.limiter.on_servers_clock
     with (
         tempfile.TemporaryDirectory(dir=folder) as name,
         Diff(Path(name), baseline=form.baseline, started_at=datetime.now(UTC)) as diff,

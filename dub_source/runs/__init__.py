@@ -1,25 +1,39 @@
-"""What the command line does, as plain functions: load, check, plan, apply, revert."""
+"""What the command line does, as plain functions: load, check, status, plan, apply, revert, erase."""
 
 from dub_source.runs.apply import apply
 from dub_source.runs.apply_result import ApplyResult, Trouble
 from dub_source.runs.check import Finding, check
+from dub_source.runs.erase import EraseResult, erase
 from dub_source.runs.load import load
 from dub_source.runs.plan import PlanResult, plan
+from dub_source.runs.pushing import push_options
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.revert import revert
+from dub_source.runs.status import Status, status
 from dub_source.runs.steps import run_source
+from dub_source.runs.workspace_run import WorkspaceRun
+from dub_source.runs.workspaces import WorkspacesObserver, exit_code_of, load_workspaces
 
 __all__ = [
     "ApplyResult",
+    "EraseResult",
     "Finding",
     "LoadResult",
     "Outcome",
     "PlanResult",
+    "Status",
     "Trouble",
+    "WorkspaceRun",
+    "WorkspacesObserver",
     "apply",
     "check",
+    "erase",
+    "exit_code_of",
     "load",
+    "load_workspaces",
     "plan",
+    "push_options",
     "revert",
     "run_source",
+    "status",
 ]

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from dub_source.deadline import Deadline
 from dub_source.destinations import Target
 from dub_source.errors import InvalidArgument, SettingsError
 from dub_source.reverse import guards
@@ -27,6 +28,7 @@ def apply(
     pipelines_dir: Path | None = None,
     retry_rejected: bool = False,
     max_plan_age_h: float | None = None,
+    max_seconds: float | None = None,
     observer: ApplyObserver | None = None,
     clock: Callable[[], datetime] = utc_now,
     **options: Any,
@@ -39,6 +41,7 @@ def apply(
         pipelines_dir: the folder of dlt's working files; None takes dlt's default.
         retry_rejected: send what was rejected once more, and nothing else.
         max_plan_age_h: hours after which a plan is not begun; None takes what the sync said.
+        max_seconds: after which no change is begun; what is under way ends. None is never.
         observer: is told how it gets on.
         clock: the time, UTC.
         options: as of :func:`~dub_source.runs.plan.plan`.
@@ -52,6 +55,7 @@ def apply(
         OtherWorkspace: if the key leads to another workspace.
         DubError: for everything else that a person can do something about.
     """
+    deadline = Deadline.after(max_seconds)
     with pushing(target, pipelines_dir, options) as place:
         plan = find_plan(place.store, plan_id)
         max_age_h = plan.max_age_h if max_plan_age_h is None else max_plan_age_h
@@ -59,6 +63,7 @@ def apply(
             retry_rejected=retry_rejected,
             check=lambda: guards.check_plan_age(plan.created_at, now=clock(), max_age_h=max_age_h),
             observer=observer,
+            deadline=deadline,
         )
 
 
@@ -75,7 +80,7 @@ def find_plan(store: PushStore, plan_id: str) -> Plan:
             f"A plan is named by its id, such as plan_0123456789abcdef01234567, or by its first {_SHORTEST} "
             "characters or more: see what dub-source plan has printed."
         )
-    found = [each.plan for each in store.plans() if each.plan.plan_id.startswith(wanted)]
+    found = [each for each in store.plans() if each.plan_id.startswith(wanted)]
     if not found:
         raise InvalidArgument(
             f"There is no plan {wanted} in this place: make it with dub-source plan, or name the database, "

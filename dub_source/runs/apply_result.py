@@ -7,9 +7,7 @@ from typing import Any
 from dub_source.destinations import Target
 from dub_source.errors import DubError
 from dub_source.reverse.apply import ApplyReport
-from dub_source.reverse.model import Outcome, Plan, Result
-
-_IN_EFFECT = (Result.APPLIED, Result.ALREADY_APPLIED)
+from dub_source.reverse.model import IN_EFFECT, Outcome, Plan, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class ApplyResult:
     @property
     def complete(self) -> bool:
         """Whether everything that the plan lists is in effect."""
-        return sum(self.counts.get(each, 0) for each in _IN_EFFECT) == self.plan.changes
+        return sum(self.counts.get(each, 0) for each in IN_EFFECT) == self.plan.changes
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -86,9 +84,7 @@ class ApplyResult:
             "stopped_by": None if stopped_by is None else str(stopped_by),
             "requests": self.report.requests,
             "seconds": round(self.seconds, 3),
-            "destination": self.target.destination,
-            "location": self.target.location,
-            "dataset": self.target.dataset,
+            **self.target.as_json(),
         }
 
 
@@ -96,7 +92,7 @@ def troubles(outcomes: Iterable[Outcome]) -> list[Trouble]:
     """Why changes are not in effect, the most frequent reasons first."""
     found: dict[tuple[Any, ...], Trouble] = {}
     for each in outcomes:
-        if each.result in _IN_EFFECT:
+        if each.result in IN_EFFECT:
             continue
         key = (each.result, each.reason, each.status, each.code)
         first = found.setdefault(key, Trouble(*key, changes=0, customer_id=each.customer_id))

@@ -1,7 +1,9 @@
 """``check``: what the key is good for, without changing anything."""
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from dlt.common.configuration.exceptions import ConfigurationException
 
@@ -16,7 +18,7 @@ from dub_source.errors import (
     WorkspaceNotFound,
 )
 from dub_source.failures import explain
-from dub_source.runs.arguments import refuse_empty
+from dub_source.runs.arguments import given
 from dub_source.source import configured_settings
 
 
@@ -30,13 +32,16 @@ class Finding:
     error: Exception | None = None
 
 
-def check(*, base_url: str | None = None) -> Iterator[Finding]:
+def check(**options: Any) -> Iterator[Finding]:
     """Look at key, reachability, plan, role and limit, one finding after the other; changes nothing.
+
+    ``options`` are api_key, base_url and max_rate_share as of :func:`~dub_source.source.dub`; others are left
+    aside, what is missing or None comes from dlt's configuration.
 
     Ends with the first finding that is bad, because the rest cannot be looked at then.
     """
     try:
-        yield from _findings(base_url)
+        yield from _findings(given(options))
     except ConfigurationException as error:
         yield Finding("settings", False, explain(error).sentence, error)
     except DubError as error:
@@ -53,9 +58,9 @@ _TOPICS: dict[type[DubError], str] = {
 }
 
 
-def _findings(base_url: str | None) -> Iterator[Finding]:
-    refuse_empty(base_url=base_url)
-    settings = configured_settings() if base_url is None else configured_settings(base_url=base_url)
+def _findings(arguments: dict[str, Any]) -> Iterator[Finding]:
+    known = inspect.signature(configured_settings).parameters
+    settings = configured_settings(**{name: value for name, value in arguments.items() if name in known})
     with DubClient(settings) as client:
         info = client.probe()
         yield Finding("reachability", True, f"{settings.base_url} answers in {info.latency_s * 1000:.0f} ms")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from dub_source.by_id import ById
 from dub_source.client import DubClient
+from dub_source.deadline import Deadline
 from dub_source.destinations import Target
 from dub_source.destinations.locks import writing_alone
 from dub_source.errors import StalePlan
 from dub_source.reverse.apply import ApplyObserver, apply_plan
 from dub_source.reverse.journal import Journal
-from dub_source.reverse.model import Op, Outcome, Plan, Result
+from dub_source.reverse.model import IN_EFFECT, Op, Outcome, Plan, Result
 from dub_source.reverse.write_through import write_through
 from dub_source.runs.apply_result import ApplyResult, troubles
 from dub_source.runs.pushing import Pushing
@@ -46,6 +47,7 @@ class Course:
         retry_rejected: bool = False,
         check: Callable[[], None] = lambda: None,
         observer: ApplyObserver | None = None,
+        deadline: Deadline | None = None,
     ) -> ApplyResult:
         """Settle what is not settled yet.
 
@@ -53,6 +55,7 @@ class Course:
             retry_rejected: or what was rejected, and nothing else.
             check: raises if the plan must not be begun; not asked if it was begun before.
             observer: is told how it gets on.
+            deadline: after it no change is begun.
 
         Raises:
             DubError: what ``check`` raises, among others.
@@ -61,7 +64,7 @@ class Course:
         place, plan_id = self._place, self._plan.plan_id
         done = self._store.outcomes(plan_id)
         with Journal(place.journals, plan_id) as journal, place.client() as client:
-            begun = bool(done or journal.outcomes or journal.sent)
+            begun = bool(journal.outcomes or journal.sent) or any(map(_may_be_in_effect, done.values()))
             if not begun and self._changes:
                 check()
                 self._check_form()
@@ -80,6 +83,7 @@ class Course:
                 retry_rejected=retry_rejected,
                 expanded=place.form.expanded,
                 observer=observer,
+                deadline=deadline,
             )
         return ApplyResult(
             plan=self._plan,
@@ -143,7 +147,7 @@ class Course:
     def _shows_gone(self, outcome: Outcome) -> bool:
         """Whether the customer does not exist any more, by Dub's own words."""
         if outcome.number in self._deletes:
-            return outcome.result in (Result.APPLIED, Result.ALREADY_APPLIED)
+            return outcome.result in IN_EFFECT
         return outcome.result is Result.DRIFTED and outcome.status == _NOT_FOUND
 
     def _write(
@@ -165,3 +169,8 @@ class Course:
                 gone=gone,
             )
             self._store.save_outcomes(self._plan.plan_id, outcomes, rows)
+
+
+def _may_be_in_effect(outcome: Outcome) -> bool:
+    """Whether more is known of a change than that an apply has ended before it."""
+    return outcome.result is not Result.NOT_ATTEMPTED or outcome.attempts > 0

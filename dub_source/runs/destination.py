@@ -27,7 +27,7 @@ from dub_source.errors import (
     StalePlan,
 )
 from dub_source.failures import ExitCode, cause, explain
-from dub_source.reverse.model import Result
+from dub_source.reverse.model import IN_EFFECT
 from dub_source.reverse.sync_file import Key, Sync
 from dub_source.runs.apply import apply
 from dub_source.runs.apply_result import ApplyResult
@@ -220,8 +220,8 @@ def _for_dlt(error: Exception) -> tuple[Exception, BaseException | None]:
     if isinstance(first, DubError):
         again = first.kind is Kind.RETRYABLE
         return (DestinationTransientException if again else DestinationTerminalException)(str(first)), first
-    # The words of others may hold rows.
-    again = failure.exit_code is ExitCode.DESTINATION
+    # A signal that ends our own pipeline comes as an error of dlt. The words of others may hold rows.
+    again = failure.exit_code in (ExitCode.DESTINATION, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
     return (DestinationTransientException if again else DestinationTerminalException)(failure.sentence), None
 
 
@@ -233,9 +233,7 @@ def _tell(result: ApplyResult, *, unmatched: int = 0) -> None:
     """
     plan_id = result.plan.plan_id
     failed = {
-        each.value: number
-        for each, number in result.counts.items()
-        if number and each not in (Result.APPLIED, Result.ALREADY_APPLIED)
+        each.value: number for each, number in result.counts.items() if number and each not in IN_EFFECT
     }
     if failed:
         _logger.warning(

@@ -2,24 +2,24 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dub_source.destinations import Target
-from dub_source.destinations.duckdb_rewrite import check_room
-from dub_source.errors import DubError
+from dub_source.errors import DubError, TooManyDeletes
 from dub_source.reverse.apply import ApplyObserver
-from dub_source.reverse.erasing import GONE, Erasing, erase_plan
-from dub_source.reverse.model import Plan, Result
-from dub_source.reverse.persons import Found, Named, Persons
+from dub_source.reverse.erasing import Erasing, erase_plan
+from dub_source.reverse.model import IN_EFFECT, Plan, Result
+from dub_source.reverse.named import Named
+from dub_source.reverse.persons import Found, Persons
 from dub_source.runs.apply_result import ApplyResult
 from dub_source.runs.course import Course
 from dub_source.runs.plan import PlanResult, stored_plan
-from dub_source.runs.pushing import Pushing, checked_options, pushing, utc_now
+from dub_source.runs.pushing import Pushing, pushing, utc_now
 
+_MAX_PERSONS = 100
 _KEPT_BY_DATABASE = (
     "The rows are deleted in the destination; what its database keeps of deleted rows for itself (dead rows, "
     "snapshots, time travel, backups) has to be cleared there."
@@ -35,8 +35,8 @@ class EraseResult:
         plan: the plan of the deletes; None if nobody was found.
         living: persons who are not deleted yet, as far as the warehouse knows.
         deleted_before: persons whom it knows to be deleted.
-        formerly: ids of those among them who were found only by a value that they had once: it may be
-            somebody else's by now.
+        formerly: ids of customers who were found only by a value that they had once, and that may be
+            somebody else's by now. Without ``include_former`` they are not among the others.
         nobodies: how many of the names are nobody's.
         applies: what the deletes came to: those of earlier erasures that were not done, then these.
         erased: ids of the persons whose values are gone.
@@ -89,9 +89,7 @@ class EraseResult:
             "notes": list(self.notes),
             "complete": self.complete,
             "stopped_by": None if self.stopped_by is None else str(self.stopped_by),
-            "destination": self.target.destination,
-            "location": self.target.location,
-            "dataset": self.target.dataset,
+            **self.target.as_json(),
         }
 
 
@@ -102,6 +100,8 @@ def erase(
     external_ids: Sequence[str] = (),
     emails: Sequence[str] = (),
     apply: bool = False,
+    include_former: bool = False,
+    max_persons: int | None = None,
     pipelines_dir: Path | None = None,
     observer: ApplyObserver | None = None,
     clock: Callable[[], datetime] = utc_now,
@@ -124,6 +124,9 @@ def erase(
         external_ids: exactly as they are; of now or formerly.
         emails: in any case of letters; of now or formerly.
         apply: do it. Without it, the plan is stored and shown.
+        include_former: also erase customers who had one of these values only formerly, according to the
+            history. It may be somebody else's by now: look at them first.
+        max_persons: how many customers may be erased at once (100); an address can be that of many.
         pipelines_dir: the folder of dlt's working files; None takes dlt's default.
         observer: is told how the deletes get on.
         clock: the time, UTC.
@@ -131,14 +134,45 @@ def erase(
 
     Raises:
         InvalidArgument: if nobody is named, or by an empty text.
+        TooManyDeletes: if more persons are found than may be erased at once.
         OtherWorkspace: if the key leads to another workspace.
         DestinationError: if something could not be removed; the same again goes on.
         DubError: for everything else that a person can do something about.
     """
     named = Named(tuple(ids), tuple(external_ids), tuple(emails))
-    with pushing(target, pipelines_dir, checked_options(options)) as place:
-        erasure = _Erasure(place, target, named, observer, clock)
+    with pushing(target, pipelines_dir, options) as place:
+        erasure = _Erasure(
+            place,
+            target,
+            named,
+            _Bounds(include_former, _MAX_PERSONS if max_persons is None else max_persons),
+            observer,
+            clock,
+        )
         return erasure.carried_out() if apply else erasure.shown()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Whom a request may reach."""
+
+    include_former: bool
+    max_persons: int
+
+    def within(self, found: Found) -> Found:
+        """Those who may be erased.
+
+        Raises:
+            TooManyDeletes: if they are too many.
+        """
+        persons = tuple(each for each in found.persons if self.include_former or not each.formerly)
+        if len(persons) > self.max_persons:
+            raise TooManyDeletes(
+                f"{len(persons):,} customers are called by these names, and at most {self.max_persons:,} may "
+                "be erased at once, so none of them was: if all of them are meant, run the same again with "
+                f"--max-persons {len(persons)}."
+            )
+        return replace(found, persons=persons)
 
 
 class _Erasure:
@@ -149,10 +183,12 @@ class _Erasure:
         place: Pushing,
         target: Target,
         named: Named,
+        bounds: _Bounds,
         observer: ApplyObserver | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._place = place
+        self._bounds = bounds
         self._target = target
         self._named = named
         self._observer = observer
@@ -168,10 +204,10 @@ class _Erasure:
 
     def carried_out(self) -> EraseResult:
         """All of it, and first what was begun earlier."""
-        file = self._place.opened.file
-        if file is not None:
-            check_room(file)  # Before anybody is deleted, not after it.
-        with self._place.opened.writable() if file is not None else nullcontext():
+        storage = self._place.opened.storage
+        with storage.writable():
+            storage.check_rewrite()  # Before anybody is deleted, not after it.
+            rewritten = False
             outcomes: dict[str, dict[str, Result | None]] = {}
             applies = []
             for plan_id in self._erasing.pending():
@@ -183,39 +219,42 @@ class _Erasure:
                 plan = result.plan.plan
                 self._erasing.begin(plan.plan_id, [each.customer_id for each in found.persons])
                 applies.append(self._applied(plan, outcomes))
-            self._remove_unmade(outcomes)
-            rewritten = bool(outcomes or self._removed) and self._erasing.rewrite()
+            self._remove_planned(outcomes)
+            rewritable = True
+            if outcomes or self._removed:
+                rewritable = rewritten = storage.rewrite(self._place.pipeline)
             for plan_id, results in outcomes.items():
                 self._erasing.finish(plan_id, results)
         ends = {each: how for results in outcomes.values() for each, how in results.items()}
         return replace(
             result,
             applies=tuple(applies),
-            erased=tuple(sorted(each for each, how in ends.items() if how in GONE)),
-            left={each: how for each, how in sorted(ends.items()) if how not in GONE},
+            erased=tuple(sorted(each for each, how in ends.items() if how in IN_EFFECT)),
+            left={each: how for each, how in sorted(ends.items()) if how not in IN_EFFECT},
             removed=dict(sorted(self._removed.items())),
             rewritten=rewritten,
             waiting=tuple(self._erasing.pending()),
-            notes=() if file is not None else (_KEPT_BY_DATABASE,),
+            notes=() if rewritable else (_KEPT_BY_DATABASE,),
         )
 
     def _found(self) -> tuple[EraseResult, Found]:
         place = self._place
-        rate = place.asked_dub()
+        requests_per_s = place.asked_dub()
         with place.client() as client:
-            found = self._persons.find(client, self._named)
+            all_found = self._persons.find(client, self._named)
+        found = self._bounds.within(all_found)
         plan = None
         if found.persons:
             made, changes = erase_plan(found.persons, table=place.store.table, nobodies=found.nobodies)
             made = replace(made, created_at=self._clock(), baseline=place.form.baseline)
-            plan = stored_plan(place, made, changes, target=self._target, rate=rate)
+            plan = stored_plan(place, made, changes, target=self._target, requests_per_s=requests_per_s)
         deleted = sum(each.deleted for each in found.persons)
         result = EraseResult(
             target=self._target,
             plan=plan,
             living=len(found.persons) - deleted,
             deleted_before=deleted,
-            formerly=tuple(each.customer_id for each in found.persons if each.formerly),
+            formerly=tuple(each.customer_id for each in all_found.persons if each.formerly),
             nobodies=found.nobodies,
         )
         return result, found
@@ -224,8 +263,12 @@ class _Erasure:
         """Delete in Dub, then remove what there is of those who are gone."""
         # It was said yes to the persons, in whichever form their rows are.
         plan = replace(plan, baseline=self._place.form.baseline)
-        applied = Course(self._place, plan, self._target).run(observer=self._observer)
-        store = self._place.store
+        store, course = self._place.store, Course(self._place, plan, self._target)
+        before = store.outcomes(plan.plan_id).values()
+        applied = course.run(observer=self._observer)
+        # The same persons are the same plan, and whoever asks for them again does not want the old answer.
+        if any(each.result is Result.REJECTED for each in before) and applied.stopped_by is None:
+            applied = course.run(retry_rejected=True, observer=self._observer)
         ends = store.outcomes(plan.plan_id)
         results = {
             each.customer_id: ends[each.number].result if each.number in ends else None
@@ -233,17 +276,17 @@ class _Erasure:
             if each.customer_id is not None
         }
         outcomes[plan.plan_id] = results
-        gone = [each for each, result in results.items() if result in GONE]
+        gone = [each for each, result in results.items() if result in IN_EFFECT]
         values = self._persons.values_of(gone)
-        unmade = self._persons.unmade(values["external_id"], values["email"])
-        self._removed += self._erasing.remove(plan.plan_id, gone, unmade)
+        idle = self._persons.not_in_effect(values["external_id"], values["email"])
+        self._removed += self._erasing.remove(plan.plan_id, gone, idle)
         return applied
 
-    def _remove_unmade(self, outcomes: Mapping[str, Mapping[str, Result | None]]) -> None:
-        """Persons in plans alone: named by what a creation asked for, which made nobody."""
-        if any(result not in GONE for results in outcomes.values() for result in results.values()):
+    def _remove_planned(self, outcomes: Mapping[str, Mapping[str, Result | None]]) -> None:
+        """What only plans hold of these names: what was asked for, and is not in effect."""
+        if any(result not in IN_EFFECT for results in outcomes.values() for result in results.values()):
             return  # Somebody of these names is still there.
         emails = {each.lower() for each in self._named.emails}
-        unmade = self._persons.unmade(set(self._named.external_ids), emails)
-        if unmade:
-            self._removed += self._erasing.remove("", [], unmade)
+        idle = self._persons.not_in_effect(set(self._named.external_ids), emails)
+        if idle:
+            self._removed += self._erasing.remove("", [], idle)

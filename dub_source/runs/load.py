@@ -8,7 +8,7 @@ import dlt
 
 from dub_source.destinations import Target, open_destination
 from dub_source.errors import DubError
-from dub_source.runs.arguments import refuse_empty
+from dub_source.runs.arguments import given
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.steps import run_source
 from dub_source.runs.warehouse import warehouse
@@ -32,19 +32,18 @@ def load(
     """
     began = time.monotonic()
     outcome = Outcome(observer)
-    given = {name: value for name, value in options.items() if value is not None}
-    refuse_empty(**given)
+    arguments = given(options)
     opened = open_destination(target)
     source = dub(
         observer=outcome,
         merge_strategy=opened.strategy,
         keep_rows=True,
-        append_first=opened.file is not None,  # a server may have other clients
-        **given,
+        append_first=opened.storage.append_first,
+        **arguments,
     )
     table = str(source.resources[CUSTOMERS].table_name)
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _):
-        with opened.writable():
+        with opened.storage.writable():
             run_source(pipeline, source, outcome)
         rows = _count_rows(pipeline, table)
     if outcome.report is None:

@@ -13,7 +13,7 @@ from dub_source.reverse import guards
 from dub_source.reverse.desired import ignored_columns, read_desired, read_owned
 from dub_source.reverse.model import Change, Plan, Result
 from dub_source.reverse.planning import Planned, plan_changes
-from dub_source.reverse.summary import Rate, Summary, summarize
+from dub_source.reverse.summary import Summary, summarize
 from dub_source.reverse.sync_file import Sync
 from dub_source.runs.load import load
 from dub_source.runs.pushing import Pushing, checked_options, pushing, utc_now
@@ -43,9 +43,7 @@ class PlanResult:
         return self.summary.as_dict() | {
             "finished": self.finished,
             "results": {result.value: count for result, count in self.results.items()},
-            "destination": self.target.destination,
-            "location": self.target.location,
-            "dataset": self.target.dataset,
+            **self.target.as_json(),
         }
 
 
@@ -81,28 +79,28 @@ def plan(
         PlanRefused: if a guard stops it; nothing is stored then.
         DubError: for everything else that a person can do something about.
     """
-    given = checked_options(options)
+    arguments = checked_options(options)
     if refresh:
-        load(target, pipelines_dir=pipelines_dir, observer=observer, **given)
-    with pushing(target, pipelines_dir, given) as place:
+        load(target, pipelines_dir=pipelines_dir, observer=observer, **arguments)
+    with pushing(target, pipelines_dir, arguments) as place:
         guards.check_mirror_age(place.store.last_load(), now=clock(), max_age_h=sync.max_mirror_age_h)
         desired = read_desired(sync, pipeline=place.pipeline, folder=folder)
         owned = _owned(place, sync, folder)
-        rate = place.asked_dub()
+        requests_per_s = place.asked_dub()
         planned = _planned(place, sync, desired, owned)
         return stored_plan(
             place,
             planned.plan(created_at=clock(), baseline=place.form.baseline),
             planned.changes,
             target=target,
-            rate=rate,
+            requests_per_s=requests_per_s,
             passed=planned.passed,
             ignored=ignored_columns(desired),
         )
 
 
 def stored_plan(
-    place: Pushing, made: Plan, changes: Sequence[Change], *, target: Target, rate: Rate | None, **shown: Any
+    place: Pushing, made: Plan, changes: Sequence[Change], *, target: Target, **shown: Any
 ) -> PlanResult:
     """Store a plan and sum it up.
 
@@ -111,7 +109,6 @@ def stored_plan(
         made: the plan.
         changes: all of it.
         target: the same place as it was named.
-        rate: of the key.
         shown: further arguments of :func:`~dub_source.reverse.summary.summarize`.
     """
     stored = place.store.save_plan(made, changes)
@@ -120,7 +117,7 @@ def stored_plan(
     its_plan = replace(made, created_at=stored.created_at)
     return PlanResult(
         plan=its_plan,
-        summary=summarize(its_plan, changes, rate=rate, **shown),
+        summary=summarize(its_plan, changes, **shown),
         results=progress.results,
         finished=progress.finished,
         target=target,

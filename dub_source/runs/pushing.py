@@ -20,8 +20,7 @@ from dub_source.extraction import KEPT
 from dub_source.reverse import guards
 from dub_source.reverse.form import Form, configured_form
 from dub_source.reverse.store import PushStore
-from dub_source.reverse.summary import Rate
-from dub_source.runs.arguments import refuse_empty
+from dub_source.runs.arguments import given
 from dub_source.runs.warehouse import warehouse
 from dub_source.settings import Settings
 from dub_source.source import checked_table_name, configured_settings
@@ -70,8 +69,8 @@ class Pushing:
         """A client of the workspace, to be closed."""
         return DubClient(self.settings)
 
-    def asked_dub(self) -> Rate | None:
-        """What the key allows, None if Dub does not say; and that it leads to the workspace that was loaded.
+    def asked_dub(self) -> float | None:
+        """Requests a second, None if Dub does not say; and that the key leads to the workspace of the load.
 
         Raises:
             OtherWorkspace: if it leads to another one.
@@ -80,9 +79,7 @@ class Pushing:
         with self.client() as client:
             limit = client.probe().limit
             self.check_workspace(client)
-        if limit is None:
-            return None
-        return Rate(limit, self.settings.rate_window_s, self.settings.max_rate_share)
+        return self.settings.requests_per_s(limit)
 
     def check_workspace(self, client: DubClient, known: Sequence[str] | None = None) -> None:
         """Make sure that the key leads to the workspace that was loaded.
@@ -115,19 +112,26 @@ def pushing(target: Target, pipelines_dir: Path | None, options: Mapping[str, An
         AlreadyRunning: if another run works with this place.
         DestinationError: if the target cannot work.
     """
-    given = checked_options(options)
+    arguments = checked_options(options)
     settings, form, table = (
-        reader(**{name: given[name] for name in inspect.signature(reader).parameters if name in given})
+        reader(
+            **{name: arguments[name] for name in inspect.signature(reader).parameters if name in arguments}
+        )
         for reader in _READERS
     )
     opened = open_destination(target)
-    if opened.file is not None and not opened.file.path.exists():
-        form.check_stored(None, table)  # To look into it would make the file.
+    if opened.storage.unused:
+        form.check_stored(None, table)  # To look into it would make it.
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _), pushing_alone(pipeline):
         store = PushStore(pipeline, opened, table)
         store.check_form(form)
         journals = Path(pipeline.pipelines_dir) / f"{pipeline.pipeline_name}.push{KEPT}"
         yield Pushing(pipeline, opened, store, form, settings, journals)
+
+
+def push_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those arguments of the source that plans, applies and reverts take, out of a workspace's options."""
+    return {name: value for name, value in options.items() if name in _OPTIONS}
 
 
 def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,6 +146,4 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
             near = get_close_matches(name, _OPTIONS, 1, 0.6)
             meant = f" (did you mean {near[0]}?)" if near else ""
             raise InvalidArgument(f"There is no option {name}{meant}: there are {', '.join(_OPTIONS)}.")
-    given = {name: value for name, value in options.items() if value is not None}
-    refuse_empty(**given)
-    return given
+    return given(options)

@@ -56,9 +56,7 @@ class LoadResult:
             "unread_neighbours": [] if certificate is None else list(certificate.neighbours),
             "resumed": report.resumed,
             "run_id": report.run_id,
-            "destination": self.target.destination,
-            "location": self.target.location,
-            "dataset": self.target.dataset,
+            **self.target.as_json(),
             "table": report.table,
             "query": self.query,
         }

@@ -12,7 +12,7 @@ from dub_source.reverse.reverting import Reverted, revert_plan
 from dub_source.reverse.sync_file import DEFAULT_DELETE_SHARE
 from dub_source.runs.apply import find_plan
 from dub_source.runs.plan import PlanResult, stored_plan
-from dub_source.runs.pushing import Pushing, checked_options, pushing, utc_now
+from dub_source.runs.pushing import Pushing, pushing, utc_now
 
 
 def revert(
@@ -46,7 +46,7 @@ def revert(
         TooManyDeletes: if it would delete more than it may.
         DubError: for everything else that a person can do something about.
     """
-    with pushing(target, pipelines_dir, checked_options(options)) as place:
+    with pushing(target, pipelines_dir, options) as place:
         store = place.store
         old = find_plan(store, plan_id)
         reverted = revert_plan(
@@ -63,7 +63,7 @@ def revert(
             reverted.plan(created_at=clock(), baseline=place.form.baseline),
             reverted.changes,
             target=target,
-            rate=place.asked_dub(),
+            requests_per_s=place.asked_dub(),
             notes=reverted.notes,
         )
 

@@ -37,8 +37,9 @@ def warehouse(
         SettingsError: if the folder cannot be used.
     """
     opened = opened or open_destination(target)
-    place = f"{opened.place} {target.dataset}"
-    with working_folder(pipelines_dir or Path(get_dlt_pipelines_dir()), place) as folder:
+    place = f"{opened.storage.place} {target.dataset}"
+    pipelines = pipelines_dir or Path(get_dlt_pipelines_dir())
+    with working_folder(pipelines, place) as folder:
         pipeline = dlt.pipeline(
             # dlt's state in the destination bears this name: the same on every machine.
             pipeline_name=f"dub_source_{re.sub(r'[^A-Za-z0-9_]+', '_', target.destination)}_{target.dataset}",

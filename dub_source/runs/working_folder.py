@@ -1,14 +1,13 @@
 """The folder of dlt's working files: one for each place to load into; private, locked, empty afterwards."""
 
 import hashlib
-import os
 import shutil
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from dub_source.errors import AlreadyRunning, SettingsError
+from dub_source.destinations.locking import locked
+from dub_source.errors import SettingsError
 from dub_source.extraction import KEPT
 
 _LOCK = "lock"
@@ -42,42 +41,18 @@ def working_folder(pipelines_dir: Path, place: str) -> Iterator[Path]:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    try:
-        # Rows about people are in it on their way; nobody else may enter, whatever the modes inside are.
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise SettingsError(
-            f"The folder of dlt's working files cannot be used ({error.strerror}): "
-            "name another one with --pipelines-dir."
-        ) from None
-    try:
-        if not _try_lock(descriptor):
-            raise AlreadyRunning(
-                "Another load into the same place is running: "
-                "wait until it has ended, then run the same again."
-            )
+    with ExitStack() as stack:
+        try:
+            # Rows about people are in it on their way; nobody else may enter, whatever the modes inside are.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            stack.enter_context(locked(folder / _LOCK))
+        except OSError as error:
+            raise SettingsError(
+                f"The folder of dlt's working files cannot be used ({error.strerror}): "
+                "name another one with --pipelines-dir."
+            ) from None
         yield
-    finally:
-        # Closing unlocks; so does the system when the process is killed.
-        os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Lock for this open file alone, so that two threads exclude each other, too."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
 
 
 def _empty(folder: Path) -> None:

@@ -54,6 +54,7 @@ def read_news(reading: Reading, spool: Spool, diff: Diff) -> State:
     )
     with reading.intake(diff, spool) as intake:
         for page in news:
+            reading.deadline.check()
             intake.take(page)
             if reading.observer is not None:
                 reading.observer.read(intake.read)

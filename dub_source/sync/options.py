@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from dub_source.changes import VanishLimit
+from dub_source.deadline import check_seconds
 from dub_source.errors import SettingsError
 from dub_source.incremental import DEFAULT_OVERLAP_S, DEFAULT_REFRESH_REQUESTS
 from dub_source.privacy import Privacy
@@ -34,6 +35,7 @@ class Options:
         selection: which customers are wanted; a table of some has neither history nor deletes.
         privacy: columns that are left out or hashed.
         limit: how many customers may vanish at once.
+        max_seconds: after which it reads on no more; None: never.
     """
 
     mode: Mode = "auto"
@@ -45,6 +47,7 @@ class Options:
     selection: Selection = field(default_factory=Selection)
     privacy: Privacy = field(default_factory=Privacy)
     limit: VanishLimit = field(default_factory=VanishLimit)
+    max_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if not _is_whole(self.page_size) or not 1 <= self.page_size <= 100:
@@ -57,6 +60,8 @@ class Options:
         ):
             if not _is_number(value) or not 0 <= value < most:
                 raise SettingsError(f"The setting {name} must be a number of {unit} from 0 up.")
+
+        check_seconds(self.max_seconds)
 
     @property
     def baseline(self) -> str:

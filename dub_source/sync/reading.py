@@ -1,11 +1,12 @@
 """What the two kinds of reading have in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from dub_source.changes import Diff
 from dub_source.client import DubClient
+from dub_source.deadline import Deadline
 from dub_source.generated_names import GeneratedNames
 from dub_source.settings import Settings
 from dub_source.spool import Spool
@@ -33,6 +34,7 @@ class Reading:
         folder: private, for files of this run.
         report: is filled in meanwhile.
         observer: is told how it gets on.
+        deadline: after it nothing more is read.
     """
 
     client: DubClient
@@ -43,6 +45,7 @@ class Reading:
     folder: Path
     report: Report
     observer: Observer | None
+    deadline: Deadline = field(default_factory=Deadline)
 
     def open_spool(self, *, resume: bool) -> Spool:
         """The rows on disk; with ``resume`` those of a killed run, if nothing has been loaded since."""
@@ -76,7 +79,7 @@ class Reading:
 
     def on_dubs_clock(self, moment: datetime) -> datetime:
         """A moment of this machine's clock as Dub's clock shows it, as far as that is known."""
-        return moment + timedelta(seconds=self.client.limiter.server_offset_s or 0.0)
+        return self.client.limiter.on_servers_clock(moment)
 
     def surely_before(self, moment: datetime) -> datetime:
         """The same, rather a bit too early."""

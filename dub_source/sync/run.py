@@ -11,8 +11,11 @@ import pyarrow as pa
 
 from dub_source.by_id import ById
 from dub_source.changes import Diff
+from dub_source.changes.columns import CLOCKS_DIFFER
 from dub_source.client import DubClient
+from dub_source.deadline import Deadline
 from dub_source.errors import AnchorsLost, OtherWorkspace, SpoolError, TooManyVanished, WalkIncomplete
+from dub_source.incremental import Frontier
 from dub_source.schedule import Decision, decide
 from dub_source.settings import Settings
 from dub_source.spool import Spool
@@ -29,6 +32,10 @@ from dub_source.sync.vanished import Gone
 
 _ROWS = 5_000
 """Rows that are written together, at least, while there are so many."""
+
+_GRACE_S = 10.0
+"""What is on its way when the time is up may take so long: rows are kept only once Dub has answered which of
+their names it makes up."""
 
 _SAMPLE = 100
 """Customers of a killed run that are asked for before it is gone on with; one request."""
@@ -101,9 +108,10 @@ class Run:
         if self._observer is not None:
             self._observer.begins(self.report)
         try:
-            with DubClient(self._settings) as client:
+            deadline = Deadline.after(self._options.max_seconds)
+            with DubClient(self._settings, deadline=deadline.later(_GRACE_S)) as client:
                 try:
-                    self._read(self._reading(client))
+                    self._read(self._reading(client, deadline))
                 finally:
                     self.report.stats = client.stats
             if self._observer is not None:
@@ -112,7 +120,7 @@ class Run:
             self._forget_unless_of_use(error)
             raise
 
-    def _reading(self, client: DubClient) -> Reading:
+    def _reading(self, client: DubClient, deadline: Deadline) -> Reading:
         place = self._place
         return Reading(
             client,
@@ -123,6 +131,7 @@ class Run:
             place.folder,
             self.report,
             self._observer,
+            deadline,
         )
 
     def customers(self) -> Iterator[pa.Table]:
@@ -183,8 +192,11 @@ class Run:
         )
 
     def _read(self, reading: Reading) -> None:
-        if self.report.decision.kind == "incremental" and not self._place.mirror.living(1):
-            # With nobody to recognise the workspace by, everybody is read.
+        frontier = self._place.state.frontier or Frontier()
+        known = self._place.mirror.living(1) and (frontier.anchors or frontier.above)
+        if self.report.decision.kind == "incremental" and not known:
+            # With nobody to recognise the workspace by, everybody is read. A walk that has nobody to go on
+            # from would take any customers for new ones; an apply may have created the known ones.
             self.report.decision = Decision("full", "nobody is known yet")
         if self.report.decision.kind == "incremental":
             try:
@@ -213,7 +225,8 @@ class Run:
         # The first request, so that Dub's clock is known, and its answer what the walk must know of the key.
         key = reading.client.probe()
         self._seen_at = reading.on_dubs_clock(self._spool.started_at)
-        with reading.diff(self._seen_at) as diff:
+        # Customers that were read a moment ago, by the run before, may seem to be of after the start.
+        with reading.diff(self._seen_at + CLOCKS_DIFFER) as diff:
             self.state, self._gone = read_everybody(reading, self._spool, diff, key)
             self._count(diff)
 

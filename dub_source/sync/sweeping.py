@@ -1,12 +1,13 @@
 """A full run: everybody, with a proof, and so those who are gone."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
 from dub_source.by_id import ById
 from dub_source.changes import Diff
+from dub_source.deadline import Deadline
 from dub_source.errors import WalkIncomplete
 from dub_source.ids import likely_order
 from dub_source.incremental import Frontier, FrontierBuilder
@@ -71,7 +72,7 @@ def _walk(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> Frontier:
     if reading.observer is not None:
         reading.observer.expecting(sweep.expected)
     with reading.intake(diff, spool) as intake:
-        for page in _until_it_fails(sweep, lambda: intake.finish(events())):
+        for page in _until_it_fails(sweep, reading.deadline, lambda: intake.finish(events())):
             builder.add_dates(page.customers)
             intake.take(page)
             if reading.observer is not None:
@@ -115,25 +116,29 @@ def _resumed(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> tuple[
     return sweep, builder, len(already)
 
 
-def _until_it_fails(sweep: Sweep, keep: Callable[[], None]) -> Iterator[Page]:
+def _until_it_fails(sweep: Sweep, deadline: Deadline, keep: Callable[[], None]) -> Iterator[Page]:
     """The pages of a sweep. Should it fail, what has been read is kept: the next run need not read it again.
+
+    The same at the deadline.
 
     A failure of whoever takes the pages is another matter: what became of the last one is not known then.
     """
-    pages = iter(sweep)
-    while True:
-        try:
-            page = next(pages)
-        except StopIteration:
-            return
-        except WalkIncomplete:
-            raise  # Going on from there would lose the place again.
-        except Exception:
-            # Not after an interrupt, which may come when the page is noted and not yet here.
-            with suppress(Exception):
-                keep()
-            raise
-        yield page
+    # Closed here, so that at the deadline its threads end, too.
+    with closing(iter(sweep)) as pages:
+        while True:
+            try:
+                deadline.check()
+                page = next(pages)
+            except StopIteration:
+                return
+            except WalkIncomplete:
+                raise  # Going on from there would lose the place again.
+            except Exception:
+                # Not after an interrupt, which may come when the page is noted and not yet here.
+                with suppress(Exception):
+                    keep()
+                raise
+            yield page
 
 
 def _state(reading: Reading, frontier: Frontier, spool: Spool) -> State:

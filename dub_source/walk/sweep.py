@@ -1,7 +1,7 @@
 """The sweep: from the first look to the certificate, and on from where an earlier one was killed."""
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 
 from dub_source.client import NO_RETRY, DubClient
 from dub_source.errors import Kind, RequestError, UnreadableRow, WalkIncomplete
@@ -116,7 +116,7 @@ class Sweep:
         """
         return self._journal.drain()
 
-    def __iter__(self) -> Iterator[Page]:
+    def __iter__(self) -> Generator[Page, None, None]:
         growth = self._growth()
         try:
             yield from self._read(growth)

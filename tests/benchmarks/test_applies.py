@@ -18,13 +18,16 @@ def short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(applies, "_REST_S", 1.0)
 
 
+@pytest.mark.slow
 def test_applies_measures_time_and_requests() -> None:
     result = applies.measure([Case(120, requests_per_s=100, latency_ms=5.0)], repeats=1)
     (row,) = result.rows
     assert (row["updates"], row["limit_alone_s"]) == (120, 1.2)
     assert row["ratio"] == pytest.approx(row["seconds"] / 1.2, rel=0.02)
     # A request for each, one for the limit, two for reading; names are not asked for.
-    assert 120 + 3 <= row["requests"] <= 120 + 6
+    # Some are refused by the limit, more of them on a busy machine, and sent again.
+    (ran,) = row["runs"]
+    assert 120 + 3 <= ran["requests"] - ran["refused"] <= 120 + 6
     assert row["refused_share"] < 0.2
     assert str(result.tables[0]).count("\n| ") == 2 + 1
 
@@ -42,6 +45,7 @@ def test_a_change_that_is_not_applied_is_noticed(tmp_path: Path, monkeypatch: py
         applies.apply(Case(3), server, "no address ", tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_writes_its_result(tmp_path: Path) -> None:
     arguments = ["--results", str(tmp_path), "applies", "--updates", "60", "--repeats", "1"]
     done = CliRunner().invoke(cli, arguments)

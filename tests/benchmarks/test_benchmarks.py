@@ -30,6 +30,7 @@ def by_reader(rows: Any) -> dict[str, dict[str, Any]]:
     return {row["reader"]: row for row in rows}
 
 
+@pytest.mark.slow
 def test_pages_measures_every_setting() -> None:
     result = pages.measure(customers=300, seconds=0.05, repeats=1)
     settings = [(row["setting"], row["expanded"]) for row in result.rows]
@@ -123,6 +124,7 @@ def test_peers_under_deletes() -> None:
     assert 0 < rows["dlt-pages"]["missing"] < 30
 
 
+@pytest.mark.slow
 def test_peers_finds_the_recorded_losses(recordings: Path) -> None:
     spaces = [Workspace("recorded", Options(seed=str(recordings / "seed.json"), log=True))]
     rows = by_reader(peers.measure(spaces, repeats=2, only=("loop-desc", "loop-asc", "offset")).rows)
@@ -161,6 +163,7 @@ def test_absent_recordings_are_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp
         peers.workspaces()
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_writes_json(tmp_path: Path) -> None:
     arguments = "peers --without-recordings --customers 150 --only loop-desc --repeats 1".split()
     done = subprocess.run(

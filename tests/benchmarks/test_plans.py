@@ -12,6 +12,7 @@ from benchmarks.failure import BenchmarkFailed
 from benchmarks.plans import Case
 
 
+@pytest.mark.slow
 def test_plans_measures_every_case() -> None:
     result = plans.measure(plans.cases(customers=1_000, desired=200), repeats=1)
     assert [(row["desired"], row["changed"], row["chain"]) for row in result.rows] == [
@@ -33,6 +34,7 @@ def test_a_plan_of_something_else_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
         plans.measure([Case(100, 10, 10)], repeats=1)
 
 
+@pytest.mark.slow
 def test_the_command_writes_its_result(tmp_path: Path) -> None:
     arguments = [
         "--results",

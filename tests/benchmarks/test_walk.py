@@ -20,6 +20,7 @@ def short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walk, "_REST_S", 1.0)
 
 
+@pytest.mark.slow
 def test_walk_measures_time_requests_and_refusals() -> None:
     result = walk.measure([TINY, Case(1_500, "all ids", 100, 5.0)], repeats=1)
     for row, known in zip(result.rows, ("nothing", "all ids"), strict=True):

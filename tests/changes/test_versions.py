@@ -236,6 +236,23 @@ def test_deleted_rows_are_whole() -> None:
     assert history(result, before) == {"a": ("deleted", None), "c": ("deleted", None)}
 
 
+@pytest.mark.parametrize(
+    "seen, deleted",
+    (
+        (timedelta(seconds=-1), timedelta(0)),
+        (timedelta(0), timedelta(microseconds=1)),
+        (timedelta(seconds=2), timedelta(seconds=2, microseconds=1)),
+        (timedelta(seconds=3), timedelta(0)),
+    ),
+)
+def test_who_was_seen_a_moment_ago_is_gone_after_that(seen: timedelta, deleted: timedelta) -> None:
+    """Clocks are known to a second. What another run has seen later, the merge will not take back."""
+    proven = at(5)
+    before = stored(OLD | {"observed_at": proven + seen})
+    [row] = deleted_rows(before, {"a": proven}).to_pylist()
+    assert row["observed_at"] == row["deleted_at"] == proven + deleted
+
+
 def test_deleted_rows_have_the_types_that_were_loaded() -> None:
     before = stored(OLD)
     for name, kind in (

@@ -212,6 +212,11 @@ def test_a_header_alone_is_nobody(save: Save) -> None:
         ("a.parquet", pa.table({"id": ["1"], "name": pa.array([2**31 - 1], pa.date32())}), "the year 9999"),
         (
             "a.parquet",
+            pa.table({"id": ["1"], "name": pa.array([1], pa.timestamp("us", "Mars/Base"))}),
+            "a time zone that is not known here",
+        ),
+        (
+            "a.parquet",
             pa.Table.from_arrays([pa.array(["1"]), pa.array(["x"])], names=["id", "id"]),
             "2 columns called id",
         ),

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.sync.world import counts
 
 ROOT = Path(__file__).parents[2]
 NOTHING = (0, 0, 0)
+PATCHED = ("PATCH", 200)
 
 
 class Crm:
@@ -95,6 +97,7 @@ def test_rows_of_any_pipeline_become_a_plan_that_is_applied(push_world: PushWorl
     assert {each.method for each in world.sandbox.requests} == {"GET"}, "nothing is left to do"
 
 
+@pytest.mark.slow
 def test_new_customers_and_cleared_fields(push_world: PushWorld) -> None:
     world = push_world
     one = world.sandbox.ids()[0]
@@ -202,6 +205,7 @@ def test_options_that_cannot_be(options: dict[str, Any], kind: type[DubError], w
 # What goes wrong on the way
 
 
+@pytest.mark.slow
 def test_a_key_that_is_refused_ends_it_at_once_and_the_next_run_goes_on(
     push_world: PushWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +223,7 @@ def test_a_key_that_is_refused_ends_it_at_once_and_the_next_run_goes_on(
     assert len(crm.plans()) == 1, "the same plan"
 
 
+@pytest.mark.slow
 def test_while_a_load_is_under_way_dlt_tries_again(push_world: PushWorld) -> None:
     world = push_world
     one = world.sandbox.ids()[0]
@@ -241,6 +246,7 @@ def test_while_a_load_is_under_way_dlt_tries_again(push_world: PushWorld) -> Non
     assert world.shown(one)["name"] == "New"
 
 
+@pytest.mark.slow
 def test_without_customers_in_the_warehouse_it_says_so_or_loads_them(
     make_push_world: MakePushWorld,
 ) -> None:
@@ -255,13 +261,17 @@ def test_without_customers_in_the_warehouse_it_says_so_or_loads_them(
 PROGRAM = """
 import sys, dlt
 from dub_source import dub_customers
+from dub_source.failures import explain
 destination, database, working, key, url, *ids = sys.argv[1:]
 place = {"destination": destination, "database": database}
 destination = dub_customers(**place, pipelines_dir=working, api_key=key, base_url=url)
 pipeline = dlt.pipeline("crm", destination=destination, pipelines_dir=working + "-crm")
 print("ready", flush=True)
 rows = [{"id": each, "avatar": f"https://example.com/{each}.png"} for each in ids]
-pipeline.run(rows if not pipeline.has_pending_data else [], table_name="people")
+try:
+    pipeline.run(rows if not pipeline.has_pending_data else [], table_name="people")
+except BaseException as error:
+    sys.exit(explain(error).exit_code)
 """
 
 
@@ -286,12 +296,14 @@ def test_ended_half_way_dlt_hands_the_file_over_again(
             time.sleep(0.01)
         process.send_signal(how)
     time.sleep(0.2)
-    assert process.returncode not in (0, None)
+    # What a signal has ended has not failed: dlt may forget files that have.
+    assert process.returncode == (-how if how is signal.SIGKILL else ExitCode.TERMINATED)
     # After SIGTERM, dlt lets the file that it has handed over come to its end.
     assert 20 <= writes() < (80 if how is signal.SIGKILL else 81)
-    # An avatar shows nobody whether it was sent: each was, once.
+    # An avatar shows nobody whether it was sent: each was, once. (A body that a kill cut off is a 400.)
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
-    assert writes() == 80
+    patched = Counter(each.path for each in world.sandbox.requests if (each.method, each.status) == PATCHED)
+    assert (len(patched), [each for each in patched.values() if each != 1]) == (80, [])
     assert world.query("SELECT result, count(*) FROM dub.push_log GROUP BY result") == [("applied", 80)]
     assert world.query("SELECT count(*) FROM dub.push_plans") == [(1,)]
     assert counts(world.load()) == NOTHING

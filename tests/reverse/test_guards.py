@@ -170,6 +170,21 @@ def test_a_value_of_somebody_whom_the_plan_deletes() -> None:
     )
 
 
+@pytest.mark.parametrize("theirs, wanted", (("Ann-1", "ann-1"), ("a", "a "), ("Z\u00fcri", "Zu\u0308ri")))
+def test_who_comes_back_in_another_spelling_is_not_deleted(theirs: str, wanted: str) -> None:
+    # Dub refuses the new customer, because it knows the old one; then the old one would be gone for good.
+    known = [*KNOWN, customer("cus_m", external_id=theirs)]
+    row: Row = {"key": wanted, "country": "DE"}
+    options: dict[str, Any] = {"key": "external_id", "known": known}
+    text = refusal(errors.ConflictingClaims, row, sync_mode="mirror", owned=_ids("cus_m"), **options)
+    assert "The external_id in row 1 differs only in case, accents or blanks" in text
+    assert "(cus_m)" in text
+    rows = ({**row, "op": "create"}, {"key": theirs, "op": "delete"})
+    assert "in row 1 differs only" in refusal(errors.ConflictingClaims, *rows, **options)
+    # Where nobody is deleted, Dub may say itself what it takes for one.
+    assert len(plan(row, sync_mode="mirror", **options).changes) == 1
+
+
 def test_a_swap() -> None:
     rows = [{"key": f"cus_{one}", "external_id": f"ext-cus_{other}"} for one, other in ("ab", "ba")]
     assert "2 customers (rows 1 and 2) exchange" in refusal(errors.SwapRefused, *rows)

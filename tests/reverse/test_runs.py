@@ -10,6 +10,7 @@ import pytest
 from dub_source import runs
 from dub_source.errors import (
     DubError,
+    Forbidden,
     InvalidArgument,
     NothingDesired,
     OtherWorkspace,
@@ -122,6 +123,7 @@ def test_each_change_ends_as_it_must(push_world: PushWorld) -> None:
     assert world.plan(try_ignored=True).plan.counts == {"update": 1, "update.name": 1}
 
 
+@pytest.mark.slow
 def test_a_list_of_new_customers_and_what_a_mirror_may_delete(push_world: PushWorld, tmp_path: Path) -> None:
     world = push_world
     people = tmp_path / "people.csv"
@@ -161,6 +163,7 @@ def test_a_list_of_new_customers_and_what_a_mirror_may_delete(push_world: PushWo
     world.assert_as_in_dub(gone=1)
 
 
+@pytest.mark.slow
 def test_a_declared_sync_and_a_query_that_deletes(push_world: PushWorld) -> None:
     world = push_world
     doomed = world.sandbox.ids()[:12]
@@ -183,6 +186,7 @@ def test_a_declared_sync_and_a_query_that_deletes(push_world: PushWorld) -> None
 # With others at work
 
 
+@pytest.mark.slow
 def test_a_sweep_that_has_read_before_and_lands_after_undoes_nothing(push_world: PushWorld) -> None:
     world = push_world
     one, two, three = world.sandbox.ids()[:3]
@@ -207,6 +211,7 @@ def test_a_sweep_that_has_read_before_and_lands_after_undoes_nothing(push_world:
     world.assert_as_in_dub(gone=1)
 
 
+@pytest.mark.slow
 def test_a_key_that_is_revoked_half_way_stops_everything(make_push_world: MakePushWorld) -> None:
     data = generate(40)
     owner = data.tokens[0]
@@ -240,12 +245,14 @@ def all_but_customers(world: PushWorld) -> list[str]:
     return [name for name in names if name != "customers"]
 
 
+@pytest.mark.slow
 def test_what_a_killed_load_of_outcomes_owes_to_the_customers_is_made_good(push_world: PushWorld) -> None:
     """dlt loads the tables of a package one after the other: the log may be there, and the customers not."""
     world = push_world
-    one, two = world.sandbox.ids()[:2]
-    world.wish({one: {"name": "Changed"}})
-    made = world.plan()
+    one, two, three = world.sandbox.ids()[:3]
+    # Of the third one, Dub applies the name and ignores the country.
+    world.wish({one: {"name": "Changed"}, three: {"name": "In part", "country": "AQ"}})
+    made = world.plan(try_ignored=True)
     deletion = world.plan(query=f"SELECT '{two}' AS id", sync_mode="delete")
     before = world.warehouse.keep()
     for each in (made, deletion):
@@ -254,12 +261,13 @@ def test_what_a_killed_load_of_outcomes_owes_to_the_customers_is_made_good(push_
     assert world.customers()[one]["name"] != "Changed"
     for each in (made, deletion):
         world.apply(each)
-    assert world.customers()[one]["name"] == "Changed"
+    assert [world.customers()[each]["name"] for each in (one, three)] == ["Changed", "In part"]
     assert world.customers()[two]["deleted_at"] is not None
     assert counts(world.load()) == NOTHING
     world.assert_as_in_dub(gone=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form",
     (
@@ -329,6 +337,7 @@ def test_another_workspace_is_found_out_before_anything_is_planned_or_sent(
     assert world.apply(made).complete
 
 
+@pytest.mark.slow
 def test_plans_are_found_by_their_first_characters_and_grow_old(push_world: PushWorld) -> None:
     world = push_world
     world.wish({world.sandbox.ids()[0]: {"name": "Changed"}})
@@ -351,6 +360,28 @@ def test_plans_are_found_by_their_first_characters_and_grow_old(push_world: Push
         world.apply(made, table_name="others")
 
 
+@pytest.mark.slow
+def test_a_plan_of_which_nothing_was_sent_grows_old_all_the_same(push_world: PushWorld) -> None:
+    world = push_world
+    one, two, *_ = world.sandbox.ids()
+    world.wish({one: {"name": "Changed"}, two: {"name": "Changed"}})
+    made = world.plan()
+    later = datetime.now(UTC) + timedelta(days=40)
+    world.sandbox.inject(Fault("status", "PATCH", status=403, code="forbidden", times=100))
+    stopped = world.apply(made)
+    assert (of(stopped), type(stopped.stopped_by)) == ({"not_attempted": 2}, Forbidden)
+    world.sandbox.clear_faults()
+    with pytest.raises(StalePlan, match="960"):
+        world.apply(made, clock=lambda: later)
+    assert [world.shown(each)["name"] == "Changed" for each in (one, two)] == [False, False]
+    # Once it is begun, it is brought to its end.
+    world.sandbox.inject(Fault("status", "PATCH", status=403, code="forbidden", skip=1, times=100))
+    assert of(world.apply(made)) == {"applied": 1, "not_attempted": 1}
+    world.sandbox.clear_faults()
+    assert of(world.apply(made, clock=lambda: later)) == {"applied": 2}
+
+
+@pytest.mark.slow
 def test_a_plan_is_taken_back(push_world: PushWorld) -> None:
     world = push_world
     one, two = world.sandbox.ids()[:2]

@@ -495,3 +495,13 @@ def test_a_refused_key_stops_before_anything_is_sent(fleet: Fleet, somebody: str
     assert (outcome.result, outcome.attempts) == (Result.NOT_ATTEMPTED, 0)
     assert outcome.reason == "The apply ended before it was sent: Dub does not know this API key."
     assert fleet.writes() == []
+
+
+def test_what_dub_refused_for_the_key_was_not_ours(fleet: Fleet, somebody: str) -> None:
+    change = fleet.update(0, somebody, avatar="https://example.com/face.png")
+    fault(fleet.sandbox, "status", "PATCH", status=401, code="unauthorized")
+    outcome = fleet.one(change)
+    assert (outcome.result, outcome.attempts) == (Result.NOT_ATTEMPTED, 0)
+    # Somebody else's picture is not taken for the one that was asked for.
+    fleet.sandbox.change(somebody, avatar=f"https://dubassets.com/customers/{somebody}/avatar_abcdefg")
+    assert fleet.one(change).result is Result.DRIFTED

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dub_source.reverse.figures import counts, requests, seconds
+from dub_source.reverse.figures import counts, requests
 from dub_source.reverse.model import Change, Op, Plan
 from dub_source.reverse.planning import plan_changes
-from dub_source.reverse.summary import SAMPLES, Rate, Summary, summarize
+from dub_source.reverse.summary import SAMPLES, Summary, summarize
 from dub_source.reverse.sync_file import Sync
 from tests.reverse.states import START, Row, customer, desired, mirror
 
@@ -38,7 +38,7 @@ def summary(*rows: Row, options: dict[str, Any] | None = None, **more: Any) -> S
 
 def test_a_plan_in_lines() -> None:
     lines = summary(
-        *SWAP, options={"allow_swaps": True}, ignored=["score"], rate=Rate(600, 60.0, 0.5), notes=["A note."]
+        *SWAP, options={"allow_swaps": True}, ignored=["score"], requests_per_s=5.0, notes=["A note."]
     ).lines()
     plan_id = lines[0].split(":")[0]
     assert lines == [
@@ -110,8 +110,9 @@ def test_nothing_that_is_shown_reaches_the_terminal_as_a_command() -> None:
 
 
 def test_a_plan_as_json() -> None:
-    rate = Rate(3_000, 60.0, 1.0)
-    told = json.loads(json.dumps(summary(*ROWS, options={"key": "external_id"}, rate=rate).as_dict()))
+    told = json.loads(
+        json.dumps(summary(*ROWS, options={"key": "external_id"}, requests_per_s=50.0).as_dict())
+    )
     assert told["plan_id"].startswith("plan_")
     assert told["counts"] == {"create": 1, "delete": 1, "update": 1, "update.name": 1}
     assert (told["changes"], told["desired"], told["requests"], told["seconds"]) == (3, 3, 5, 0.1)
@@ -146,4 +147,3 @@ def test_figures() -> None:
     assert counts(changes) == {"create": 3, "delete": 1, "swap": 1, "update": 102, "update.name": 101}
     assert requests(changes) == 106 + 2 + 1
     assert requests([]) == 0
-    assert seconds(6_000, limit=600, window_s=60.0, share=0.5) == 1_200.0

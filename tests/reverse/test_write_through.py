@@ -54,7 +54,9 @@ def versions(world: World, customer_id: str) -> list[tuple[str, str | None]]:
     return world.changes(customer_id)
 
 
-@pytest.mark.parametrize("form", ("all", "hashed", pytest.param("not expanded", marks=pytest.mark.slow)))
+@pytest.mark.parametrize(
+    "form", ("all", *(pytest.param(each, marks=pytest.mark.slow) for each in ("hashed", "not expanded")))
+)
 def test_a_load_after_our_changes_finds_nothing_new(form: str, make_world: MakeWorld) -> None:
     world, (stored, options) = make_world(60), FORMS[form]
     world.load(**options)
@@ -169,6 +171,7 @@ def test_an_answer_older_than_what_is_stored_is_not_stored(loaded: World) -> Non
     assert len(world.history(customer_id)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "written", ("customers", "customers_history", pytest.param("push_log", marks=pytest.mark.slow))
 )

@@ -9,8 +9,6 @@ from tests.sandbox.conftest import Connect, Serve
 from tests.sandbox.datasets import customer, customers
 from tests.sandbox.http_api import RATE_HEADERS, Api, Reply
 
-ITEM = f"/customers/{customer(1).id}"
-
 
 def is_page(reply: Reply, status: int) -> bool:
     """Whether it is an HTML page without rate headers, as Next.js serves them before any handler runs."""

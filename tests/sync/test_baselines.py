@@ -24,6 +24,7 @@ def versions(world: World) -> int:
     return world.sizes()[1]
 
 
+@pytest.mark.slow
 def test_switching_expanded_fields_off_and_on(world: World) -> None:
     world.load(include_expanded_fields=False)
     assert "link__id" not in world.customers().popitem()[1]
@@ -54,6 +55,7 @@ def test_switching_expanded_fields_off_and_on(world: World) -> None:
     world.assert_as_in_dub(gone=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options, column",
     (
@@ -86,6 +88,7 @@ def test_privacy_switched_on_makes_no_flood_of_history(
     assert versions(world) == before + 3, "and none when it is switched off again"
 
 
+@pytest.mark.slow
 def test_another_key_makes_no_flood_of_history(world: World) -> None:
     world.load(**HASHED)
     renamed, *_ = changed_meanwhile(world, name="First")

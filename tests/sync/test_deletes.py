@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -108,9 +109,7 @@ def test_an_interrupted_or_throttled_sweep_changes_nothing(
 ) -> None:
     world = make_world(400)
     impatient = RetryPolicy(max_elapsed_s=0.2)
-    monkeypatch.setattr(
-        sync_run, "DubClient", lambda settings: DubClient(settings, retry=impatient, sleep=lambda _: None)
-    )
+    monkeypatch.setattr(sync_run, "DubClient", partial(DubClient, retry=impatient, sleep=lambda _: None))
     world.load()
     before = world.dump()
     ids = world.sandbox.ids()

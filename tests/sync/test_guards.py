@@ -36,6 +36,7 @@ def test_one_of_three_passes(make_world: MakeWorld) -> None:
     world.assert_as_in_dub(gone=1)
 
 
+@pytest.mark.slow
 def test_thirty_percent_of_a_thousand_need_a_look(make_world: MakeWorld) -> None:
     world = make_world(1000)
     world.load()
@@ -84,6 +85,7 @@ def test_lists_without_anybody_are_not_believed(
     assert world.dump() == before
 
 
+@pytest.mark.slow
 def test_a_workspace_in_which_nobody_is_left_needs_a_look(make_world: MakeWorld) -> None:
     world = make_world(12)
     world.load()
@@ -141,3 +143,17 @@ def test_a_table_of_few_customers_may_lose_all_of_them(world: World) -> None:
     assert world.load(external_id=row["externalId"]).rows == 1
     world.sandbox.delete(customer_id)
     assert world.load(external_id=row["externalId"]).rows == 1
+
+
+@pytest.mark.parametrize("mode", ("incremental", "auto"))
+def test_another_workspace_is_noticed_where_no_walk_has_met_anybody_yet(
+    mode: str, make_world: MakeWorld
+) -> None:
+    """An empty workspace has been swept, and an apply has created the first customer since."""
+    world, other = make_world(0), make_world(generate(30))
+    world.load()
+    first = world.sandbox.insert(name="First", email="first@example.test").id
+    world.warehouse.execute(f"INSERT INTO dub.customers (id, observed_at) VALUES ('{first}', now())")
+    assert_stopped(world, OtherWorkspace, mode, api_key=other.sandbox.key(), base_url=other.sandbox.url)
+    assert world.load(mode).report.decision.kind == "full"
+    world.assert_as_in_dub()

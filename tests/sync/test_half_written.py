@@ -78,7 +78,7 @@ def fates() -> dict[str, Fate]:
         pytest.param("fresh", "incremental", marks=pytest.mark.slow),
     ),
 )
-@pytest.mark.parametrize("written", ("customers", "customers_history"))
+@pytest.mark.parametrize("written", ("customers", pytest.param("customers_history", marks=pytest.mark.slow)))
 def test_killed_between_the_tables(written: str, disk: str, then: str, world: World) -> None:
     hands = {name: Hand(world, fate) for name, fate in fates().items()}
     for hand, customer_id in zip(hands.values(), world.sandbox.ids()[5::7], strict=False):
@@ -122,6 +122,7 @@ def test_a_first_load_of_which_only_the_history_was_written(world: World) -> Non
     assert world.sizes() == (120, 121)
 
 
+@pytest.mark.slow
 def test_a_debt_of_somebody_who_had_changed_back_is_paid(world: World) -> None:
     """A, B, A: the last version is like the first, which must not be taken for it."""
     customer_id = world.sandbox.insert(name="A", email="same@example.test").id

@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import dlt
 import pytest
@@ -54,6 +55,7 @@ def as_version_0_1_0_did(world: World) -> None:
     pipeline.deactivate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", (pytest.param("full", marks=pytest.mark.slow), "incremental"))
 def test_a_dataset_of_version_0_1_0_is_upgraded_by_the_next_run(mode: str, world: World) -> None:
     as_version_0_1_0_did(world)
@@ -133,7 +135,7 @@ def test_a_table_that_cannot_be_read_is_not_taken_for_empty(
 
 
 def test_every_run_has_its_row(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_run, "DubClient", lambda settings: DubClient(settings, retry=NO_RETRY))
+    monkeypatch.setattr(sync_run, "DubClient", partial(DubClient, retry=NO_RETRY))
     world.load()
     world.load("incremental")
     with pytest.raises(Exception, match="was refused") as caught:

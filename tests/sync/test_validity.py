@@ -9,6 +9,8 @@ from dub_source.sandbox.model import Customer
 from tests.sync.world import World, counts
 from tests.warehouses import Row
 
+pytestmark = pytest.mark.only("duckdb", "postgres")  # a lake has no views
+
 
 def ranges(world: World) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
@@ -48,6 +50,7 @@ def test_ranges_follow_each_other_and_end_with_the_row(world: World) -> None:
     ) == [(119,)]
 
 
+@pytest.mark.slow
 def test_a_field_that_dub_adds_is_in_tables_history_and_view(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

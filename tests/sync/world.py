@@ -13,7 +13,6 @@ from dub_source.sandbox import Sandbox
 from dub_source.sync import Report
 from tests.warehouses import DATASET, Row, Warehouse
 
-SYSTEM = ("row_hash", "name_generated", "observed_at", "deleted_at")
 MOMENTS = ("created_at", "first_sale_at", "subscription_canceled_at")
 
 
