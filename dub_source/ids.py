@@ -57,6 +57,11 @@ def likely_order(customer_id: str) -> str:
     return customer_id.lower()
 
 
+def likely_place(ms: int) -> str:
+    """Where ULIDs of this millisecond begin in :func:`likely_order`."""
+    return likely_order(_prefix(ms))
+
+
 def _prefix(ms: int) -> str:
     """What all ULIDs of a millisecond begin with."""
     rest, digits = min(max(ms, _OLDEST_MS), _NEWEST_MS), ""

@@ -5,25 +5,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from heapq import nlargest, nsmallest
-from itertools import islice
 from typing import Any, Self
 
-from dub_source.ids import FIRST_ULID_MS, is_ulid, likely_order, surely_after, surely_before, ulid_ms
+from dub_source.ids import FIRST_ULID_MS, surely_after, surely_before, ulid_ms
 from dub_source.incremental.moments import DAY_MS, moment, to_ms
+from dub_source.incremental.remembered import Remembered
 from dub_source.types import Customer
 
 DEFAULT_OVERLAP_S = 900.0
 """A customer may be stored so much later than its id was made: long transactions, clocks that differ."""
 
-_BUCKETS = (14, 11, 10, 9, 8, 7)
-"""Of ULIDs that agree in so many characters the last one is kept: those of a 32nd of a millisecond, then of
-1 s, 33 s, 17 min, 9 h, 12 days. The random part begins where the time ends, so order is never lost."""
-_KEPT = 1_024
-"""Buckets of each width, the newest ones; older ones are merged into the next width."""
-_LEGACY_KEPT = 64
-_AT_ONCE = 100_000
-"""Bounds what is remembered meanwhile. Merging buckets more often takes longer."""
 _NEAREST = (0, 1, 4, 16, 64)
 _FARTHER, _FAR_MS = 6, 60_000
 """Beyond the nearest ones there is an anchor for each span of ages that is so many times as long as the one
@@ -110,20 +101,14 @@ class FrontierBuilder:
         """
         self._before = before or Frontier()
         self._overlap_s = overlap_s
-        self._about_now = round(clock() * 1000)
-        self._buckets: list[dict[str, str]] = [{} for _ in _BUCKETS]
-        self._below: list[str] = []
-        self._above: list[str] = []
-        self._unsure: list[str] = []
+        self._remembered = Remembered(about_now_ms=round(clock() * 1000))
         self._first_sale_at = self._before.first_sale_at
         self._canceled_at = self._before.canceled_at
         self.add_ids([*self._before.anchors, *self._before.above])
 
     def add_ids(self, customer_ids: Iterable[str]) -> None:
         """Customers of a walk in the order of ids: pages, or all of them at once."""
-        rest = iter(customer_ids)
-        while some := list(islice(rest, _AT_ONCE)):
-            self._add_some(some)
+        self._remembered.add(customer_ids)
 
     def add_dates(self, customers: Sequence[Customer]) -> None:
         """Customers of a walk that reads everybody, or goes by first sales or by cancellations."""
@@ -145,7 +130,7 @@ class FrontierBuilder:
         Args:
             now: when the walk **began**, on Dub's clock. Of customers that came later, some may be unread.
         """
-        known = self._known()
+        known = self._remembered.ids()
         frontier = Frontier(
             newest_ms=self._newest(known, to_ms(now)),
             first_sale_at=_until(self._first_sale_at, now),
@@ -161,21 +146,6 @@ class FrontierBuilder:
             anchors += [each for each in known if each not in settled][:_FEW]
         return replace(frontier, anchors=tuple(anchors), above=tuple(_at(above, _ABOVE)))
 
-    def _add_some(self, customer_ids: Sequence[str]) -> None:
-        finest, width = self._buckets[0], _BUCKETS[0]
-        legacy = []
-        for customer_id in customer_ids:
-            if is_ulid(customer_id):
-                bucket = customer_id[:width]
-                if customer_id > finest.get(bucket, ""):
-                    finest[bucket] = customer_id
-            else:
-                legacy.append(customer_id)
-        if len(finest) > 2 * _KEPT:
-            self._merge(0)
-        if legacy:
-            self._add_legacy(legacy)
-
     def _newest(self, known: Sequence[str], now_ms: int) -> int | None:
         """The moment of the newest ULID that is not from the future."""
         made = (ulid_ms(each) for each in reversed(known))
@@ -183,39 +153,6 @@ class FrontierBuilder:
         before = self._before.newest_ms
         both = [ms for ms in (newest, before) if ms is not None]
         return min(max(both), now_ms) if both else None
-
-    def _known(self) -> list[str]:
-        """All remembered ids, in their likely order."""
-        ulids = {each for level in self._buckets for each in level.values()}
-        return sorted(ulids.union(self._below, self._above, self._unsure), key=likely_order)
-
-    def _merge(self, level: int) -> None:
-        """Put the oldest buckets of a width into those of the next one."""
-        buckets = self._buckets[level]
-        if len(buckets) <= 2 * _KEPT:
-            return
-        newest = sorted(buckets)[-_KEPT:]
-        kept = {bucket: buckets[bucket] for bucket in newest}
-        if level + 1 < len(_BUCKETS):
-            coarser, width = self._buckets[level + 1], _BUCKETS[level + 1]
-            for bucket, customer_id in buckets.items():
-                if bucket not in kept and customer_id > coarser.get(customer_id[:width], ""):
-                    coarser[customer_id[:width]] = customer_id
-            self._merge(level + 1)
-        self._buckets[level] = kept
-
-    def _add_legacy(self, customer_ids: Sequence[str]) -> None:
-        """Remember those that are nearest to the ULIDs of these days."""
-        below, above = [], []
-        for customer_id in customer_ids:
-            if surely_before(customer_id, self._about_now - 2 * DAY_MS):
-                below.append(customer_id)
-            elif surely_after(customer_id, self._about_now + 2 * DAY_MS):
-                above.append(customer_id)
-            elif len(self._unsure) < _LEGACY_KEPT:
-                self._unsure.append(customer_id)
-        self._below = nlargest(_LEGACY_KEPT, {*self._below, *below}, key=likely_order)
-        self._above = nsmallest(_LEGACY_KEPT, {*self._above, *above}, key=likely_order)
 
 
 def latest(moments: Iterable[datetime | None]) -> datetime | None:

@@ -1,51 +1,34 @@
-"""From pages of customers to stored rows: only those that differ from what the destination has."""
+"""Takes pages from a walk, and has another thread turn them into rows while the walk goes on."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dub_source.changes import Diff
 from dub_source.generated_names import GeneratedNames
-from dub_source.schema import to_table
+from dub_source.sync.batches import Batches, Rows
+from dub_source.sync.in_order import InOrder
 from dub_source.sync.options import Options
-from dub_source.types import Customer, Page
+from dub_source.types import Page
 
 _ROWS = 10_000
-"""Rows that are turned into a table together: Arrow and DuckDB are slow with tables of a page."""
+"""Rows that are compared and stored together: Arrow and DuckDB are slow with tables of a page."""
+_AT_ONCE = 1_000
+"""Customers that become a table together, while the processor still has them at hand."""
+_WAITING = 8
+"""So many of these tables may wait to be made: a customer that is not one yet takes 2.5 KB."""
 _SECONDS = 3.0
 """A killed run loses what it has read since its last flush: at most this long a time."""
-_NAMES_PER_REQUEST = 100
-_WAITING = 2
-"""Batches that may wait for names to be read again while the walk goes on."""
-
-_MOMENT = pa.timestamp("us", tz="UTC")
-
-
-class Rows(Protocol):
-    """Where rows wait until they are written, and the events that led to them."""
-
-    def append(self, rows: pa.Table | None, events: Sequence[Any]) -> None:
-        """Keep both or none."""
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Rows on their way, and what must be stored together with them."""
-
-    table: pa.Table
-    events: list[Any]
-    names: list[Future[set[str]]] = field(default_factory=list)
 
 
 class Intake:
     """Takes pages, keeps what is new. Use it as a context manager.
+
+    An error while rows are made or stored is raised by a later call, :meth:`finish` at the latest.
 
     Attributes:
         read: customers taken so far.
@@ -66,94 +49,65 @@ class Intake:
 
         Args:
             options: which customers and columns are wanted.
-            diff: knows the destination's rows.
+            diff: knows the destination's rows; nobody else asks it until the end.
             spool: where rows wait.
             names: tells which names Dub makes up.
             on_dubs_clock: turns a moment of this machine's clock into one of Dub's.
             readers: threads that read such names.
             clock: seconds.
         """
-        self._options = options
-        self._diff = diff
-        self._spool = spool
-        self._names = names
-        self._on_dubs_clock = on_dubs_clock
+        self._batches = Batches(
+            options, diff=diff, rows=spool, names=names, on_dubs_clock=on_dubs_clock, readers=readers
+        )
+        self._worker = InOrder("dub-rows", most=_WAITING)
         self._clock = clock
-        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="dub-names")
-        self._customers: list[Customer] = []
-        self._moments: list[datetime] = []
         self._since = clock()
-        self._waiting: deque[_Batch] = deque()
+        self._pages: list[Page] = []
+        self._ids: list[str] = []
         self.read = 0
 
     def __enter__(self) -> "Intake":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._readers.shutdown(wait=True, cancel_futures=True)
+        with self._batches, self._worker:
+            pass
 
     def take(self, page: Page) -> None:
         """Take the customers of a page."""
-        self._customers += page.customers
-        # On Dub's clock: rows of a clock of ours that is ahead would be newer than those to come.
-        self._moments += [self._on_dubs_clock(page.requested_at)] * len(page.customers)
+        self._pages.append(page)
+        self._ids += [each["id"] for each in page.customers]
         self.read += len(page.customers)
+        if sum(len(each.customers) for each in self._pages) >= _AT_ONCE:
+            self._hand_over()
 
     def waiting_ids(self) -> list[str]:
-        """The customers that the next flush will turn into rows."""
-        return [customer["id"] for customer in self._customers]
+        """The customers that the next flush will store."""
+        return list(self._ids)
 
     def is_due(self) -> bool:
         """Whether it is time to flush."""
-        return len(self._customers) >= _ROWS or self._clock() - self._since >= _SECONDS
+        return len(self._ids) >= _ROWS or self._clock() - self._since >= _SECONDS
 
-    def flush(self, events: Sequence[Any] = ()) -> None:
-        """Turn what was taken into rows; store them, and the events that led to them, as soon as possible."""
+    def flush(self, events: Sequence[Any] = (), *, known: pa.Table | None = None) -> None:
+        """Have what was taken stored, and the events that led to it, as soon as possible.
+
+        Args:
+            events: for the spool.
+            known: what the destination has of :meth:`waiting_ids`, if the diff does not know it yet.
+        """
         self._since = self._clock()
-        self._waiting.append(self._batch(list(events)))
-        self._customers, self._moments = [], []
-        while len(self._waiting) > _WAITING or (
-            self._waiting and all(each.done() for each in self._waiting[0].names)
-        ):
-            self._store(self._waiting.popleft())
+        self._hand_over()
+        self._worker.do(partial(self._batches.end, list(events), known))
+        self._ids = []
 
-    def finish(self, events: Sequence[Any] = ()) -> None:
+    def finish(self, events: Sequence[Any] = (), *, known: pa.Table | None = None) -> None:
         """Flush, and wait until everything is stored."""
-        self.flush(events)
-        while self._waiting:
-            self._store(self._waiting.popleft())
+        self.flush(events, known=known)
+        self._worker.do(self._batches.finish)
+        self._worker.join()
 
-    def _batch(self, events: list[Any]) -> _Batch:
-        moments = {id(each): moment for each, moment in zip(self._customers, self._moments, strict=True)}
-        customers = self._options.selection.of(self._customers)
-        table = to_table(customers, expanded=self._options.expanded)
-        table = table.append_column("name_generated", pa.repeat(pa.scalar(False), len(customers)))
-        observed_at = pa.array([moments[id(each)] for each in customers], _MOMENT)
-        table = table.append_column("observed_at", observed_at)
-        table = self._options.privacy.applied(table)
-        return _Batch(table, events, self._ask_for_names(customers, table))
-
-    def _ask_for_names(self, customers: list[Customer], table: pa.Table) -> list[Future[set[str]]]:
-        """Have names read again that may be made up: of customers without email who seem to be changed."""
-        if "name" not in table.column_names:
-            return []
-        nameless = {each["id"]: each.get("name") for each in customers if not each.get("email")}
-        if not nameless:
-            return []
-        rows = table.filter(pc.is_in(table["id"], pa.array(list(nameless), pa.string())))
-        doubtful = [(each, nameless[each]) for each in self._diff.differing(rows)["id"].to_pylist()]
-        return [
-            self._readers.submit(self._names.made_up, dict(doubtful[start : start + _NAMES_PER_REQUEST]))
-            for start in range(0, len(doubtful), _NAMES_PER_REQUEST)
-        ]
-
-    def _store(self, batch: _Batch) -> None:
-        table = batch.table
-        made_up = {each for future in batch.names for each in future.result()}
-        if made_up:
-            generated = pc.is_in(table["id"], pa.array(list(made_up), pa.string()))
-            name = pc.if_else(generated, pa.scalar(None, pa.string()), table["name"])
-            table = table.set_column(table.column_names.index("name"), "name", name)
-            table = table.set_column(table.column_names.index("name_generated"), "name_generated", generated)
-        changed = self._diff.changed(table)
-        self._spool.append(changed if changed.num_rows else None, batch.events)
+    def _hand_over(self) -> None:
+        if self._pages:
+            self._worker.do(partial(self._batches.add, self._pages))
+            self._pages = []

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
+
 from dub_source.changes import Diff
 from dub_source.incremental import Frontier, Incremental
 from dub_source.spool import Spool
@@ -59,10 +61,8 @@ def read_news(reading: Reading, spool: Spool, diff: Diff) -> State:
             if reading.observer is not None:
                 reading.observer.read(intake.read)
             if intake.is_due():
-                _know(diff, reading.mirror, intake)
-                intake.flush()
-        _know(diff, reading.mirror, intake)
-        intake.finish()
+                intake.flush(known=_known(reading.mirror, intake))
+        intake.finish(known=_known(reading.mirror, intake))
         report.read = intake.read
     report.complete = news.new_customers_complete
     # Whoever the last sweep could not read is still there.
@@ -81,6 +81,6 @@ def read_news(reading: Reading, spool: Spool, diff: Diff) -> State:
     )
 
 
-def _know(diff: Diff, mirror: Mirror, intake: Intake) -> None:
-    """Learn what the destination has of the customers that were just read; not of all, which may be many."""
-    diff.know(mirror.known_of(intake.waiting_ids()))
+def _known(mirror: Mirror, intake: Intake) -> pa.Table:
+    """What the destination has of the customers that were just read; not of all, which may be many."""
+    return mirror.known_of(intake.waiting_ids())
