@@ -6,10 +6,13 @@ JSON (see :mod:`dub_source.unknown_fields`).
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.json as pa_json
 
 from dub_source.errors import UnknownFormat
 from dub_source.types import Customer
@@ -91,12 +94,33 @@ def to_table(customers: Sequence[Customer], *, expanded: bool) -> pa.Table:
     Raises:
         UnknownFormat: if a number or a date cannot be read as one; names the column, not the value.
     """
+    with suppress(pa.ArrowException, orjson.JSONEncodeError):
+        return _read_json([orjson.dumps(customers)], expanded=expanded)
+    return _unusual(customers, expanded=expanded)
+
+
+def as_json(customers: Sequence[Customer]) -> bytes:
+    """Customers as JSON, which takes a seventh of their memory, for :func:`table_of`."""
+    try:
+        return orjson.dumps(customers)
+    except orjson.JSONEncodeError:  # deeper than orjson writes
+        return json_text(customers).encode()
+
+
+def table_of(texts: Sequence[bytes], *, expanded: bool) -> pa.Table:
+    """What :func:`to_table` does, with customers as JSON, in as many pieces as there are."""
+    with suppress(pa.ArrowException):
+        return _read_json(texts, expanded=expanded)
+    return _unusual([each for text in texts for each in orjson.loads(text)], expanded=expanded)
+
+
+def _unusual(customers: Sequence[Customer], *, expanded: bool) -> pa.Table:
+    """With a field that is not known, or a value of another JSON type than usual (12.0 for 12)."""
     known = _known(expanded=expanded)
     try:
         _refuse_fractions(customers, known)
         table = _read(customers, known)
     except (pa.ArrowException, UnknownFormat, TypeError, OverflowError, ValueError):
-        # Some value has another JSON type than usual (12.0 for 12, a number for a text).
         table = _read([_coerced(customer, known) for customer in customers], known)
     for name, column in unknown_columns(customers, _NAMES, _PARENTS if expanded else ()).items():
         table = table.append_column(name, column)
@@ -135,9 +159,30 @@ def _refuse_fractions(customers: Sequence[Customer], known: _Known) -> None:
                 raise _not_of_its_type(name, kind)
 
 
+def _read_json(texts: Sequence[bytes], *, expanded: bool) -> pa.Table:
+    """By Arrow's own reader, which says if anything is not as it is known, and during which others can go on.
+
+    From dicts it takes as long, and nobody else gets a turn: a walk then takes a third longer.
+    """
+    known = _known(expanded=expanded)
+    lines = b"".join(b'{"rows":' + text + b"}\n" for text in texts)
+    wire = pa.schema([("rows", pa.list_(_wire_type(known)))])
+    table = pa_json.read_json(
+        pa.BufferReader(lines),
+        read_options=pa_json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
+        parse_options=pa_json.ParseOptions(explicit_schema=wire, unexpected_field_behavior="error"),
+    )
+    columns = _columns(table["rows"].combine_chunks().flatten(), known)
+    # The character NUL looks so in JSON; text that only looks like it costs another look.
+    return _storable(columns) if b"\\u0000" in lines else columns
+
+
 def _read(customers: Sequence[Customer], known: _Known) -> pa.Table:
     """Straight from dicts into columns; an order of magnitude faster than row by row."""
-    rows = pa.array(customers, type=_wire_type(known))
+    return _columns(pa.array(customers, type=_wire_type(known)), known)
+
+
+def _columns(rows: pa.StructArray, known: _Known) -> pa.Table:
     columns = []
     for path, (name, kind) in known.items():
         column = rows

@@ -70,6 +70,11 @@ class DubClient:
         return self._caller.limiter
 
     @property
+    def round_trip_s(self) -> float | None:
+        """Seconds of the fastest request so far; None before the first answer."""
+        return self._caller.round_trip_s
+
+    @property
     def stats(self) -> ClientStats:
         """The counters of this moment."""
         return self._caller.stats()

@@ -85,10 +85,16 @@ class Caller:
         self._lock = threading.Lock()
         self._statuses: Counter[int] = Counter()
         self._retries = 0
+        self._round_trip_s: float | None = None
 
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    @property
+    def round_trip_s(self) -> float | None:
+        """Seconds of the fastest request so far; None before the first answer."""
+        return self._round_trip_s
 
     def stats(self) -> ClientStats:
         """The counters of this moment."""
@@ -167,6 +173,9 @@ class Caller:
         with self._lock:
             self._statuses[status] += 1
             self._retries += number > 1
+            if isinstance(result, Answer):
+                took = result.received_at - result.started_at
+                self._round_trip_s = min(took, self._round_trip_s or took)
         if logger.isEnabledFor(logging.DEBUG):
             milliseconds = (result.received_at - result.started_at) * 1000.0
             outcome = result.how.name if isinstance(result, Broken) else status

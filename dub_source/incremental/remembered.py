@@ -59,7 +59,7 @@ class Remembered:
         places = [likely_order(each) for each in ids]
         low = bisect_left(places, likely_place(self._before_ms))
         high = bisect_right(places, likely_place(self._after_ms), lo=low)
-        below, above, unsure = list[str](), list[str](), ids[low:high]
+        below, above, unsure = list[str](), list[str](), list(ids[low:high])
         for each in _until_full(below, reversed(ids[:low])):
             (below if surely_before(each, self._before_ms) else unsure).append(each)
         for each in _until_full(above, iter(ids[high:])):

@@ -1,7 +1,7 @@
 """From customers to stored rows: only those that differ from what the destination has."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from dub_source.changes import Diff
 from dub_source.generated_names import GeneratedNames
-from dub_source.schema import to_table
+from dub_source.schema import as_json, table_of
 from dub_source.sync.options import Options
 from dub_source.types import Page
 
@@ -30,6 +30,45 @@ class Rows(Protocol):
         """Keep both or none."""
 
 
+class Taken:
+    """Customers of some pages, in little memory.
+
+    Attributes:
+        ids: of all of them, whether wanted or not.
+    """
+
+    def __init__(self, options: Options, on_dubs_clock: Callable[[datetime], datetime]) -> None:
+        """Prepare.
+
+        Args:
+            options: which customers and columns are wanted.
+            on_dubs_clock: turns a moment of this machine's clock into one of Dub's.
+        """
+        self._options = options
+        self._on_dubs_clock = on_dubs_clock
+        self._texts: list[bytes] = []
+        self._moments = [pa.array([], _MOMENT)]
+        self.ids: list[str] = []
+        self.nameless: dict[str, str | None] = {}
+
+    def add(self, page: Page) -> None:
+        """Take those of a page."""
+        customers = self._options.selection.of(page.customers)
+        self.ids += [each["id"] for each in page.customers]
+        self.nameless |= {each["id"]: each.get("name") for each in customers if not each.get("email")}
+        # On Dub's clock: rows of a clock of ours that is ahead would be newer than those to come.
+        moment = pa.scalar(self._on_dubs_clock(page.requested_at), _MOMENT)
+        self._moments.append(pa.repeat(moment, len(customers)))
+        self._texts.append(as_json(customers))
+
+    def table(self) -> pa.Table:
+        """Those who are wanted, as rows."""
+        table = table_of(self._texts, expanded=self._options.expanded)
+        table = table.append_column("name_generated", pa.repeat(pa.scalar(False), table.num_rows))
+        table = table.append_column("observed_at", pa.concat_arrays(self._moments))
+        return self._options.privacy.applied(table)
+
+
 @dataclass(slots=True)
 class _Batch:
     """Rows on their way, and what must be stored together with them."""
@@ -40,36 +79,21 @@ class _Batch:
 
 
 class Batches:
-    """Turns pages into rows, a batch at a time. A context manager; not for several threads at once."""
+    """Turns customers into rows, a batch at a time. A context manager; not for several threads at once."""
 
-    def __init__(
-        self,
-        options: Options,
-        *,
-        diff: Diff,
-        rows: Rows,
-        names: GeneratedNames,
-        on_dubs_clock: Callable[[datetime], datetime],
-        readers: int,
-    ) -> None:
+    def __init__(self, *, diff: Diff, rows: Rows, names: GeneratedNames, readers: int) -> None:
         """Prepare.
 
         Args:
-            options: which customers and columns are wanted.
             diff: knows the destination's rows.
             rows: where those that differ wait.
             names: tells which names Dub makes up.
-            on_dubs_clock: turns a moment of this machine's clock into one of Dub's.
             readers: threads that read such names.
         """
-        self._options = options
         self._diff = diff
         self._rows = rows
         self._names = names
-        self._on_dubs_clock = on_dubs_clock
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="dub-names")
-        self._tables: list[pa.Table] = []
-        self._nameless: dict[str, str | None] = {}
         self._waiting: deque[_Batch] = deque()
 
     def __enter__(self) -> "Batches":
@@ -78,31 +102,18 @@ class Batches:
     def __exit__(self, *_: object) -> None:
         self._readers.shutdown(wait=True, cancel_futures=True)
 
-    def add(self, pages: Iterable[Page]) -> None:
-        """Turn pages into a table of the next batch."""
-        customers, moments = [], [pa.array([], _MOMENT)]
-        for page in pages:
-            wanted = self._options.selection.of(page.customers)
-            customers += wanted
-            # On Dub's clock: rows of a clock of ours that is ahead would be newer than those to come.
-            moment = pa.scalar(self._on_dubs_clock(page.requested_at), _MOMENT)
-            moments.append(pa.repeat(moment, len(wanted)))
-        self._nameless |= {each["id"]: each.get("name") for each in customers if not each.get("email")}
-        table = to_table(customers, expanded=self._options.expanded)
-        table = table.append_column("name_generated", pa.repeat(pa.scalar(False), len(customers)))
-        table = table.append_column("observed_at", pa.concat_arrays(moments))
-        self._tables.append(self._options.privacy.applied(table))
-
-    def end(self, events: Sequence[Any], known: pa.Table | None = None) -> None:
-        """End the batch: its rows, and the events that led to them, are stored as soon as possible.
+    def add(self, taken: Taken, events: Sequence[Any], known: pa.Table | None) -> None:
+        """Store the rows of a batch, and the events that led to them, as soon as possible.
 
         Args:
+            taken: the customers.
             events: for the destination of the rows.
             known: what the destination has of these customers, if the diff does not know it yet.
         """
         if known is not None:
             self._diff.know(known)
-        self._waiting.append(self._batch(events))
+        table = taken.table()
+        self._waiting.append(_Batch(table, events, self._ask_for_names(taken.nameless, table)))
         while len(self._waiting) > _WAITING or (
             self._waiting and all(each.done() for each in self._waiting[0].names)
         ):
@@ -112,16 +123,6 @@ class Batches:
         """Wait until everything is stored."""
         while self._waiting:
             self._store(self._waiting.popleft())
-
-    def _batch(self, events: Sequence[Any]) -> _Batch:
-        tables, nameless = self._tables, self._nameless
-        self._tables, self._nameless = [], {}
-        if not tables:
-            self.add(())
-            return self._batch(events)
-        # Only some of the tables may have a field that this version does not know.
-        table = pa.concat_tables(tables, promote_options="default").combine_chunks()
-        return _Batch(table, events, self._ask_for_names(nameless, table))
 
     def _ask_for_names(self, nameless: dict[str, str | None], table: pa.Table) -> list[Future[set[str]]]:
         """Have names read again that may be made up: of customers without email who seem to be changed."""

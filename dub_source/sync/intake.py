@@ -10,17 +10,15 @@ import pyarrow as pa
 
 from dub_source.changes import Diff
 from dub_source.generated_names import GeneratedNames
-from dub_source.sync.batches import Batches, Rows
+from dub_source.sync.batches import Batches, Rows, Taken
 from dub_source.sync.in_order import InOrder
 from dub_source.sync.options import Options
 from dub_source.types import Page
 
 _ROWS = 10_000
 """Rows that are compared and stored together: Arrow and DuckDB are slow with tables of a page."""
-_AT_ONCE = 1_000
-"""Customers that become a table together, while the processor still has them at hand."""
-_WAITING = 8
-"""So many of these tables may wait to be made: a customer that is not one yet takes 2.5 KB."""
+_WAITING = 1
+"""Batches that may wait for the one at work."""
 _SECONDS = 3.0
 """A killed run loses what it has read since its last flush: at most this long a time."""
 
@@ -56,14 +54,12 @@ class Intake:
             readers: threads that read such names.
             clock: seconds.
         """
-        self._batches = Batches(
-            options, diff=diff, rows=spool, names=names, on_dubs_clock=on_dubs_clock, readers=readers
-        )
+        self._begin = partial(Taken, options, on_dubs_clock)
+        self._batches = Batches(diff=diff, rows=spool, names=names, readers=readers)
         self._worker = InOrder("dub-rows", most=_WAITING)
         self._clock = clock
         self._since = clock()
-        self._pages: list[Page] = []
-        self._ids: list[str] = []
+        self._taken = self._begin()
         self.read = 0
 
     def __enter__(self) -> "Intake":
@@ -75,19 +71,16 @@ class Intake:
 
     def take(self, page: Page) -> None:
         """Take the customers of a page."""
-        self._pages.append(page)
-        self._ids += [each["id"] for each in page.customers]
+        self._taken.add(page)
         self.read += len(page.customers)
-        if sum(len(each.customers) for each in self._pages) >= _AT_ONCE:
-            self._hand_over()
 
     def waiting_ids(self) -> list[str]:
         """The customers that the next flush will store."""
-        return list(self._ids)
+        return self._taken.ids
 
     def is_due(self) -> bool:
         """Whether it is time to flush."""
-        return len(self._ids) >= _ROWS or self._clock() - self._since >= _SECONDS
+        return len(self._taken.ids) >= _ROWS or self._clock() - self._since >= _SECONDS
 
     def flush(self, events: Sequence[Any] = (), *, known: pa.Table | None = None) -> None:
         """Have what was taken stored, and the events that led to it, as soon as possible.
@@ -97,17 +90,11 @@ class Intake:
             known: what the destination has of :meth:`waiting_ids`, if the diff does not know it yet.
         """
         self._since = self._clock()
-        self._hand_over()
-        self._worker.do(partial(self._batches.end, list(events), known))
-        self._ids = []
+        self._worker.do(partial(self._batches.add, self._taken, list(events), known))
+        self._taken = self._begin()
 
     def finish(self, events: Sequence[Any] = (), *, known: pa.Table | None = None) -> None:
         """Flush, and wait until everything is stored."""
         self.flush(events, known=known)
         self._worker.do(self._batches.finish)
         self._worker.join()
-
-    def _hand_over(self) -> None:
-        if self._pages:
-            self._worker.do(partial(self._batches.add, self._pages))
-            self._pages = []

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dub_source.by_id import ById
@@ -101,11 +102,7 @@ def _resumed(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> tuple[
         include_expanded_fields=reading.options.expanded,
         known_ids=sorted(reading.mirror.spread(_ANCHORS), key=likely_order),
         about=diff.alive or None,
-        workers=workers_for(
-            key.latency_s,
-            key.limit and key.limit / reading.settings.rate_window_s,
-            most=reading.settings.max_connections,
-        ),
+        workers=partial(_workers, reading, key),
         replay=walked,
     )
     already = list(sweep.ids)
@@ -114,6 +111,18 @@ def _resumed(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> tuple[
         Frontier.from_state(noted[-1]) if noted else None, overlap_s=reading.options.overlap_s
     )
     return sweep, builder, len(already)
+
+
+def _workers(reading: Reading, key: KeyInfo) -> int:
+    """How many requests must be under way at once.
+
+    The first answer takes longer, with a connection to be made; by now there was another one.
+    """
+    return workers_for(
+        min(key.latency_s, reading.client.round_trip_s or key.latency_s),
+        key.limit and key.limit / reading.settings.rate_window_s,
+        most=reading.settings.max_connections,
+    )
 
 
 def _until_it_fails(sweep: Sweep, deadline: Deadline, keep: Callable[[], None]) -> Iterator[Page]:

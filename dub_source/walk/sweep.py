@@ -1,7 +1,7 @@
 """The sweep: from the first look to the certificate, and on from where an earlier one was killed."""
 
 import math
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 
 from dub_source.client import NO_RETRY, DubClient
 from dub_source.errors import Kind, RequestError, UnreadableRow, WalkIncomplete
@@ -57,7 +57,7 @@ class Sweep:
         include_expanded_fields: bool = True,
         known_ids: Sequence[str] = (),
         about: int | None = None,
-        workers: int = 2,
+        workers: int | Callable[[], int] = 2,
         replay: Iterable[Event] | None = None,
     ) -> None:
         """Prepare a sweep.
@@ -72,7 +72,7 @@ class Sweep:
             about: how many customers there are, more or less, if the caller knows. It is used where Dub does
                 not count them, and proves nothing: a wrong number costs speed or requests. With neither, one
                 segment is read, with two requests under way at most.
-            workers: requests under way at once.
+            workers: requests under way at once, or what tells that after the first look.
             replay: the events of the same sweep so far, none for a new one. None: nobody is going to drain
                 events, and none are kept.
 
@@ -83,7 +83,8 @@ class Sweep:
         self._page_size = page_size
         self._expanded = include_expanded_fields
         self._known_ids = known_ids
-        self._workers = workers
+        self._workers_wanted = workers
+        self._workers = 1
         self._journal = Journal()
         self._territory = Territory(self._journal)
         self._about = about
@@ -181,6 +182,8 @@ class Sweep:
 
     def _growth(self) -> Growth:
         self._look()
+        wanted = self._workers_wanted
+        self._workers = wanted if isinstance(wanted, int) else wanted()
         scout = Scout(
             self._client,
             self._territory,

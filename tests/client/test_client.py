@@ -586,3 +586,21 @@ def test_clients_share_a_limiter(serve: Serve) -> None:
             other.list()
             assert other.limiter is limiter
     assert client.limiter is not limiter
+
+
+def test_the_fastest_round_trip_is_remembered(serve: Serve) -> None:
+    """The first one makes the connection, another may wait for the server."""
+    delays = iter([0.1, 0.0, 0.1])
+
+    def script(_: Seen) -> Reply:
+        time.sleep(next(delays))
+        return answer([])
+
+    _, client = serve(script)
+    assert client.round_trip_s is None
+    seen = []
+    for _ in range(3):
+        client.list()
+        seen.append(client.round_trip_s or 0.0)
+    assert seen[0] >= 0.1 > seen[1] > 0.0
+    assert seen[2] == seen[1]
