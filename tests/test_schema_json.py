@@ -17,7 +17,7 @@ from tests.test_schema import JSON
 
 VALUES = JSON.map(lambda value: orjson.loads(json.dumps(value)))
 """As they come from the wire: numbers of more than 64 bits are doubles."""
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 WHOLE = st.integers(-(2**63), 2**63 - 1)
 MOMENTS = st.integers(0, 253_402_300_799_999).map(
     lambda ms: (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)).strftime(

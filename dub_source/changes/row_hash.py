@@ -9,16 +9,14 @@ nothing in it depends on types that Arrow, DuckDB or a destination choose, nor o
 different form needs a different baseline. (MD5: nobody gains by making two customers look alike, and it is
 the fastest that every warehouse has, too.)
 
-Computed by Arrow and hashlib, not in SQL: measured on 10,000 rows of 28 columns, 27 ms against 40.
+The values are joined by Arrow, not in SQL: measured on 10,000 rows of 28 columns, 27 ms against 40.
 """
-
-import hashlib
-from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dub_source.changes.columns import is_field, plain, texts
+from dub_source.changes.md5 import md5_texts
 
 _ROWS_AT_ONCE = 10_000
 """Bounds the memory (about 1 KB a row), and the size of Arrow's texts."""
@@ -33,13 +31,15 @@ def row_hashes(table: pa.Table, baseline: str) -> pa.Array:
         baseline: what these hashes can be compared with.
     """
     names = sorted(name for name in table.column_names if is_field(name) or name == "name_generated")
-    hashes: list[str] = []
-    for start in range(0, table.num_rows, _ROWS_AT_ONCE):
-        hashes += _hashes(table.select(names).slice(start, _ROWS_AT_ONCE), baseline)
-    return pa.array(hashes, type=pa.string())
+    fields = table.select(names)
+    hashes = [
+        md5_texts(_joined(fields.slice(start, _ROWS_AT_ONCE)))
+        for start in range(0, max(table.num_rows, 1), _ROWS_AT_ONCE)
+    ]
+    return pc.binary_join_element_wise(baseline, pa.concat_arrays(hashes), "-")
 
 
-def _hashes(table: pa.Table, baseline: str) -> Iterator[str]:
+def _joined(table: pa.Table) -> pa.Array:
     parts: list[pa.Array] = []
     for name, column in zip(table.column_names, table.columns, strict=True):
         if column.null_count < len(column):
@@ -48,9 +48,7 @@ def _hashes(table: pa.Table, baseline: str) -> Iterator[str]:
     if not parts:
         parts = [pa.array([b""] * table.num_rows, type=pa.binary())]
     # The first b"" is one more part: Arrow 26 leaves out rows whose parts are all null.
-    joined = pc.binary_join_element_wise(*parts, b"", b"", null_handling="skip")
-    for row in joined.to_pylist():
-        yield f"{baseline}-{hashlib.md5(row, usedforsecurity=False).hexdigest()}"
+    return pc.binary_join_element_wise(*parts, b"", b"", null_handling="skip")
 
 
 def _beginnings(name: str, values: pa.Array) -> pa.Array:

@@ -1,6 +1,5 @@
 """The history of customers: one row for every version that was seen."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ import pyarrow.compute as pc
 
 from dub_source.changes.columns import (
     CLOCKS_DIFFER,
-    HISTORY_COLUMNS,
     MOMENT,
     SYSTEM_COLUMNS,
     any_true,
@@ -20,6 +18,7 @@ from dub_source.changes.columns import (
     plain,
     with_columns,
 )
+from dub_source.changes.md5 import md5_texts
 
 
 def versions(changed: pa.Table, before: pa.Table | None) -> pa.Table:
@@ -186,16 +185,12 @@ def _of_one_type(now: pa.Array, then: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 def _version_keys(table: pa.Table) -> pa.Array:
     """The same for the same version of a customer, so that a version that is loaded twice is there once."""
-    rows = zip(
-        plain(table["id"]).to_pylist(),
-        table["row_hash"].to_pylist(),
-        table["observed_at"].cast(pa.int64()).to_pylist(),
-        table["deleted_at"].is_valid().to_pylist(),
-        strict=True,
+    ids = plain(table["id"])
+    parts = (
+        pc.utf8_length(ids).cast(pa.string()),
+        ids,
+        pc.fill_null(plain(table["row_hash"]), ""),
+        pc.fill_null(plain(table["observed_at"]).cast(pa.int64()).cast(pa.string()), "None"),
+        pc.if_else(plain(table["deleted_at"]).is_valid(), "deleted", ""),
     )
-    texts = (
-        f"{len(customer_id)}:{customer_id}:{row_hash or ''}:{observed}:{'deleted' if gone else ''}"
-        for customer_id, row_hash, observed, gone in rows
-    )
-    keys = [hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in texts]
-    return pa.array(keys, type=HISTORY_COLUMNS["version_key"])
+    return md5_texts(pc.binary_join_element_wise(*parts, ":").cast(pa.binary()))
