@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from benchmarks.failure import BenchmarkFailed
+from benchmarks.loaders import LOADERS
 from benchmarks.readers import READERS
 from benchmarks.report import RESULTS, Result, circumstances, write
 
@@ -36,13 +37,14 @@ def cli(context: click.Context, full: bool, results: Path, recorded: bool) -> No
 
 
 def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
-    from benchmarks import applies, pages, peers, plans, sweeps, walk
+    from benchmarks import applies, pages, peers, plans, side_by_side, sweeps, walk
 
     if full:
         return [
             ("pages", pages.measure),
             ("sweeps", lambda: sweeps.measure(sizes=(*sweeps.SIZES, sweeps.LARGE))),
             ("peers", lambda: peers.measure(peers.workspaces(recorded=recorded))),
+            ("side-by-side", lambda: side_by_side.measure(repeats=3)),
             ("walk", lambda: walk.measure((*walk.CASES, walk.LARGE))),
             ("applies", applies.measure),
             ("plans", plans.measure),
@@ -51,6 +53,7 @@ def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
         ("pages", lambda: pages.measure(seconds=1.0)),
         ("sweeps", lambda: sweeps.measure(sizes=sweeps.SIZES[:1], repeats=1)),
         ("peers", lambda: peers.measure(peers.workspaces(customers=2_000, recorded=recorded), repeats=1)),
+        ("side-by-side", lambda: side_by_side.measure(side_by_side.SMALL)),
         ("walk", lambda: walk.measure(walk.cases(customers=20_000), repeats=1)),
         ("applies", lambda: applies.measure((applies.SMALL,), repeats=1)),
         ("plans", lambda: plans.measure(plans.cases(customers=100_000, desired=20_000), repeats=1)),
@@ -102,6 +105,33 @@ def peers(
         return benchmark.measure(spaces, repeats=repeats, only=only)
 
     _report("peers", measure, results)
+
+
+@cli.command(name="side-by-side")
+@click.option("--large", is_flag=True, help="200,000 customers at 150 ms, too: half an hour.")
+@click.option("--customers", type=click.IntRange(100), help="One workspace of this size instead.")
+@click.option("--latency", type=click.IntRange(0), default=0, help="Its milliseconds an answer.")
+@click.option("--limit", type=click.IntRange(0), default=0, help="Its requests a minute; 0: no limit.")
+@click.option("--only", type=click.Choice([loader.name for loader in LOADERS]), multiple=True)
+@_repeats
+@click.pass_obj
+def side_by_side(
+    results: Path,
+    /,
+    large: bool,
+    customers: int | None,
+    latency: int,
+    limit: int,
+    only: tuple[str, ...],
+    repeats: int,
+) -> None:
+    """Two loads into DuckDB by everything that can do it, against the truth."""
+    from benchmarks import side_by_side as benchmark
+
+    cases: tuple[benchmark.Case, ...] = (*benchmark.CASES, *(benchmark.LARGE if large else ()))
+    if customers is not None:
+        cases = (benchmark.Case(customers, latency, limit),)
+    _report("side-by-side", lambda: benchmark.measure(cases, repeats=repeats, only=only), results)
 
 
 @cli.command()

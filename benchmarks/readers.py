@@ -130,6 +130,20 @@ def _dlt_pages(url: str, key: str, folder: Path) -> Delivered:
 
 
 def _dlt(url: str, key: str, folder: Path, *, paginator: Any, file_format: Any) -> Delivered:
+    database = folder / "peer.duckdb"
+    rows, error = _rest_api(url, key, database, paginator=paginator, file_format=file_format)
+    return Delivered(rows, database=str(database), table=f"{_DATASET}.customers", error=error)
+
+
+def rest_api_load(url: str, key: str, database: Path, *, file_format: Any) -> str | None:
+    """Load by cursor into ``crm.customers`` of a DuckDB file, merged on id; the error it ended with."""
+    return _rest_api(url, key, database, paginator=_CURSOR, file_format=file_format)[1]
+
+
+def _rest_api(
+    url: str, key: str, database: Path, *, paginator: Any, file_format: Any
+) -> tuple[int, str | None]:
+    """Rows that came, and the error it ended with."""
     import dlt
     from dlt.sources.rest_api import rest_api_source
     from dlt.sources.rest_api.typing import RESTAPIConfig
@@ -148,7 +162,6 @@ def _dlt(url: str, key: str, folder: Path, *, paginator: Any, file_format: Any) 
             }
         ],
     }
-    database = folder / "peer.duckdb"
     pipeline = dlt.pipeline("peer", destination=dlt.destinations.duckdb(str(database)), dataset_name=_DATASET)
     error = None
     try:
@@ -157,8 +170,7 @@ def _dlt(url: str, key: str, folder: Path, *, paginator: Any, file_format: Any) 
         error = type(failure).__name__
     trace = pipeline.last_trace
     normalized = trace.last_normalize_info if trace else None
-    rows = normalized.row_counts.get("customers", 0) if normalized else 0
-    return Delivered(rows, database=str(database), table=f"{_DATASET}.customers", error=error)
+    return (normalized.row_counts.get("customers", 0) if normalized else 0), error
 
 
 def _nothing(url: str, key: str, folder: Path) -> Delivered:  # noqa: ARG001

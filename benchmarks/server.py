@@ -106,6 +106,23 @@ class Server:
         changed: int = self._ask(f"change {number:d}")
         return changed
 
+    def upset(self, number: int) -> int:
+        """Rename so many customers, delete as many others, and import as many with ids of long ago.
+
+        Returns:
+            How many of those who were there are renamed or deleted.
+        """
+        upset: int = self._ask(f"upset {number:d}")
+        return upset
+
+    def dump(self, path: Path) -> int:
+        """Write all customers, a line of JSON each, as the expanded API shows them; their number.
+
+        Names that Dub makes up are null.
+        """
+        written: int = self._ask(f"dump {path}")
+        return written
+
     def forget_requests(self) -> None:
         """Count requests anew."""
         self._ask("forget")
@@ -170,21 +187,31 @@ def serve(options: Options) -> None:
 
     def obey() -> None:
         for line in sys.stdin:
-            match line.split():
-                case ["ids"]:
-                    _say(sandbox.ids())
-                case ["change", number]:
-                    _say(_change(sandbox, int(number)))
-                case ["requests"]:
-                    _say(Counter(each.status for each in sandbox.requests))
-                case ["forget"]:
-                    sandbox.forget_requests()
-                    _say(None)
+            _say(_done(sandbox, *line.rstrip("\n").partition(" ")[::2]))
         os.kill(os.getpid(), signal.SIGTERM)
 
     _say({"url": sandbox.url, "key": sandbox.key()})
     threading.Thread(target=obey, daemon=True, name="commands").start()
     sandbox.serve()
+
+
+def _done(sandbox: "Sandbox", command: str, argument: str) -> Any:
+    """The answer to a command."""
+    match command:
+        case "ids":
+            return sandbox.ids()
+        case "change":
+            return _change(sandbox, int(argument))
+        case "upset":
+            return _upset(sandbox, int(argument))
+        case "dump":
+            return _dump(sandbox, Path(argument))
+        case "requests":
+            return Counter(each.status for each in sandbox.requests)
+        case "forget":
+            sandbox.forget_requests()
+            return None
+    raise ValueError(f"The sandbox's process does not know the command {command}.")
 
 
 def _change(sandbox: "Sandbox", number: int) -> int:
@@ -193,6 +220,27 @@ def _change(sandbox: "Sandbox", number: int) -> int:
     for each in chosen:
         sandbox.change(each, name=f"Changed {random.randrange(10**12)}")
     return len(chosen)
+
+
+def _upset(sandbox: "Sandbox", number: int) -> int:
+    from dub_source.sandbox.ids import cuid
+
+    source = random.Random(2)
+    chosen = source.sample(sandbox.ids(), 2 * number)
+    for renamed, deleted in zip(chosen[:number], chosen[number:], strict=True):
+        sandbox.change(renamed, name=f"Changed {source.randrange(10**12)}")
+        sandbox.delete(deleted)
+        sandbox.insert(
+            id=cuid(source), name=f"Imported {source.randrange(10**12)}", created_ms=1_577_836_800_000
+        )
+    return len(chosen)
+
+
+def _dump(sandbox: "Sandbox", path: Path) -> int:
+    snapshot = sandbox.snapshot()
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(customer) + "\n" for customer in snapshot.values())
+    return len(snapshot)
 
 
 def _say(value: Any) -> None:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import dlt
 
 _ONE_BY_ONE: Any = {"workers": 1}
-"""Two tables at once into one DuckDB file take as long, and half as much memory again."""
 
 
 def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str]) -> None:

@@ -103,8 +103,13 @@ def pushing_alone(pipeline: "dlt.Pipeline") -> Iterator[None]:
 
 
 def writes_one_by_one(pipeline: "dlt.Pipeline") -> bool:
-    """Whether several tables at once are no faster there."""
-    return _kind(pipeline) in ("duckdb", "delta_lake")
+    """Whether several tables at once are no faster there.
+
+    To merge into two tables of one DuckDB file at once takes as long, and half as much memory again. Into new
+    tables, where nothing is merged, it takes two thirds of the time, and no more memory.
+    """
+    kind = _kind(pipeline)
+    return kind == "delta_lake" or (kind == "duckdb" and not pipeline.first_run)
 
 
 def _kind(pipeline: "dlt.Pipeline") -> str:
