@@ -78,11 +78,15 @@ class Diff:
         folder: made if it is missing. What an earlier diff left there is removed.
         baseline: what is loaded and in which form (:mod:`dub_source.changes.row_hash`).
         started_at: the moment before the first request of this run.
+
+    Attributes:
+        knows_nobody: whether the destination holds no row that was taken in.
     """
 
     def __init__(self, folder: Path, *, baseline: str, started_at: datetime) -> None:
         self._baseline = baseline
         self._turn = 0
+        self.knows_nobody = True
         self._started_us = _microseconds(started_at)
         self._database = ScratchDatabase(folder / _FOLDER, memory=_MEMORY)
         self._database.execute(_TABLES)
@@ -106,6 +110,7 @@ class Diff:
             known: columns ``id``, ``row_hash``, ``observed_at``, ``deleted_at``. A row without a hash, from
                 before there were any, differs from everything; without a moment it is older than everything.
         """
+        self.knows_nobody = self.knows_nobody and not known.num_rows
         self._database.take(
             _KNOW,
             pa.table(

@@ -128,8 +128,11 @@ class Batches:
         """Have names read again that may be made up: of customers without email who seem to be changed."""
         if not nameless or "name" not in table.column_names:
             return []
-        rows = table.filter(pc.is_in(table["id"], pa.array(list(nameless), pa.string())))
-        doubtful = [(each, nameless[each]) for each in self._diff.differing(rows)["id"].to_pylist()]
+        ids = list(nameless)
+        if not self._diff.knows_nobody:
+            rows = table.filter(pc.is_in(table["id"], pa.array(ids, pa.string())))
+            ids = self._diff.differing(rows)["id"].to_pylist()
+        doubtful = [(each, nameless[each]) for each in ids]
         return [
             self._readers.submit(self._names.made_up, dict(doubtful[start : start + _NAMES_PER_REQUEST]))
             for start in range(0, len(doubtful), _NAMES_PER_REQUEST)
