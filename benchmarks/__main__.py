@@ -37,7 +37,7 @@ def cli(context: click.Context, full: bool, results: Path, recorded: bool) -> No
 
 
 def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
-    from benchmarks import applies, pages, peers, plans, side_by_side, sweeps, walk
+    from benchmarks import applies, floors, pages, peers, plans, side_by_side, sweeps, walk
 
     if full:
         return [
@@ -45,6 +45,7 @@ def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
             ("sweeps", lambda: sweeps.measure(sizes=(*sweeps.SIZES, sweeps.LARGE))),
             ("peers", lambda: peers.measure(peers.workspaces(recorded=recorded))),
             ("side-by-side", lambda: side_by_side.measure(repeats=3)),
+            ("floors", floors.measure),
             ("walk", lambda: walk.measure((*walk.CASES, walk.LARGE))),
             ("applies", applies.measure),
             ("plans", plans.measure),
@@ -54,6 +55,7 @@ def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
         ("sweeps", lambda: sweeps.measure(sizes=sweeps.SIZES[:1], repeats=1)),
         ("peers", lambda: peers.measure(peers.workspaces(customers=2_000, recorded=recorded), repeats=1)),
         ("side-by-side", lambda: side_by_side.measure(side_by_side.SMALL)),
+        ("floors", lambda: floors.measure(floors.SIZES[:1], repeats=1)),
         ("walk", lambda: walk.measure(walk.cases(customers=20_000), repeats=1)),
         ("applies", lambda: applies.measure((applies.SMALL,), repeats=1)),
         ("plans", lambda: plans.measure(plans.cases(customers=100_000, desired=20_000), repeats=1)),
@@ -105,6 +107,17 @@ def peers(
         return benchmark.measure(spaces, repeats=repeats, only=only)
 
     _report("peers", measure, results)
+
+
+@cli.command()
+@click.option("--customers", "sizes", type=click.IntRange(100), multiple=True, help="Size; can be repeated.")
+@_repeats
+@click.pass_obj
+def floors(results: Path, /, sizes: tuple[int, ...], repeats: int) -> None:
+    """A load beside DuckDB alone and fetching alone, with and without a network."""
+    from benchmarks import floors as benchmark
+
+    _report("floors", lambda: benchmark.measure(sizes or benchmark.SIZES, repeats=repeats), results)
 
 
 @cli.command(name="side-by-side")
