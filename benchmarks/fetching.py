@@ -1,4 +1,4 @@
-"""``python -m benchmarks.fetching``: a sweep of the workspace of ``SOURCES__DUB__BASE_URL``, and nothing else."""
+"""``python -m benchmarks.fetching``: a sweep of the workspace of ``SOURCES__DUB__BASE_URL``, no more."""
 
 import os
 
