@@ -5,7 +5,7 @@ A test that asks for ``make_warehouse`` (tests/conftest.py), or for a world, run
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from dub_source.destinations import Target
 
@@ -19,7 +19,10 @@ class Warehouse(Protocol):
     Attributes:
         target: what runs are given.
         arguments: what the program is given.
+        in_files: whether its rows are in files of the folder that it was made with.
     """
+
+    in_files: ClassVar[bool]
 
     @property
     def target(self) -> Target: ...

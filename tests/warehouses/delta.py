@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +20,8 @@ class DeltaWarehouse:
         folder: of the lake.
         destination: what dlt's configuration calls it.
     """
+
+    in_files: ClassVar[bool] = True
 
     def __init__(self, folder: Path, destination: str) -> None:
         self.folder = folder

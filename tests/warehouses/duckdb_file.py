@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 
@@ -15,6 +15,8 @@ _TABLES = "SELECT schema_name || '.' || table_name FROM duckdb_tables() ORDER BY
 
 class DuckDBWarehouse:
     """A file, which need not be there yet."""
+
+    in_files: ClassVar[bool] = True
 
     def __init__(self, file: Path) -> None:
         self.file = file

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from dub_source.destinations import Target
 from tests.warehouses import DATASET, Row
@@ -22,6 +22,8 @@ class PostgresWarehouse:
         server: where.
         destination: what dlt's configuration calls it.
     """
+
+    in_files: ClassVar[bool] = False
 
     def __init__(self, server: PostgresServer, destination: str) -> None:
         self._server = server
