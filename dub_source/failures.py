@@ -153,8 +153,8 @@ def describe(error: BaseException) -> str:
             for frame, line in traceback.walk_tb(each.__traceback__)
         ]
         name = f"{type(each).__module__}.{type(each).__qualname__}"
-        if isinstance(each, OSError) and each.errno in errno.errorcode:
-            name += f" ({errno.errorcode[each.errno]})"
+        if isinstance(each, OSError) and (code := errno.errorcode.get(each.errno or 0)):
+            name += f" ({code})"
         lines.append(f"{name}: {each}" if isinstance(each, DubError) else name)
     return "\n".join(lines)
 
