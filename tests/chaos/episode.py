@@ -54,8 +54,8 @@ class Episode:
         number = int.from_bytes(script.seed.encode()[:8])
         dataset = generate(script.customers, random_seed=number, unreadable=script.unreadable)
         self._sandbox = stack.enter_context(Sandbox(dataset, rate_limit=0, random_seed=number))
-        self._proxy = stack.enter_context(FaultProxy(self._sandbox.port))
         self._workspace = Workspace(self._sandbox, self._report.changes)
+        self._proxy = stack.enter_context(FaultProxy(self._sandbox.port, self._workspace.written_to))
         self._operations = Operations(self._place, self._sandbox, self._workspace, self._proxy, self._report)
         return self
 

@@ -66,12 +66,17 @@ class Line:
 class FaultProxy:
     """Listens on 127.0.0.1, on a port for each process. A context manager.
 
+    Args:
+        upstream_port: of the sandbox.
+        on_write: called after each write that the sandbox has answered, in the proxy's thread.
+
     Attributes:
         injected: how often each harm was done.
         ledger: all writes that the sandbox has answered, in their order.
     """
 
-    def __init__(self, upstream_port: int) -> None:
+    def __init__(self, upstream_port: int, on_write: Callable[[], object] = lambda: None) -> None:
+        self._on_write = on_write
         self._port = upstream_port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
@@ -172,6 +177,7 @@ class FaultProxy:
             front, _, content = answer.partition(b"\r\n\r\n")
             status = int(front.split(b" ", 2)[1])
             self.ledger.append(Write(line.process, method, target, body, status, content, time.time()))
+            self._on_write()
         return answer.replace(b"connection: close\r\n", b"", 1)
 
     async def _answer(self, writer: asyncio.StreamWriter, harm: Harm, how: float, answer: bytes) -> bool:

@@ -71,6 +71,11 @@ class Workspace(World):
             self.adopt()
             self.heal()
 
+    def written_to(self) -> None:
+        """Somebody has just changed something through the API."""
+        with self.sandbox.still():
+            self.adopt()
+
     def adopt(self) -> None:
         """Take note of what others have done through the API; nobody may do anything meanwhile."""
         there = set(self.sandbox.ids())
