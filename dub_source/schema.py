@@ -103,6 +103,28 @@ def to_table(customers: Sequence[Customer], *, expanded: bool) -> pa.Table:
     return _storable(table)
 
 
+def to_table_without_refused(
+    customers: Sequence[Customer], *, expanded: bool
+) -> tuple[Sequence[Customer], pa.Table, dict[str, str]]:
+    """The same, where one customer who cannot be read stands in the way of no other one.
+
+    Returns:
+        The customers who can be read, their table, and the others: by id the column that is in the way.
+    """
+    try:
+        return customers, to_table(customers, expanded=expanded), {}
+    except UnknownFormat as error:
+        if len(customers) == 1:
+            nobody = to_table([], expanded=expanded)
+            return [], nobody, {customers[0]["id"]: error.column}
+    middle = len(customers) // 2
+    halves = [
+        to_table_without_refused(half, expanded=expanded) for half in (customers[:middle], customers[middle:])
+    ]
+    table = pa.concat_tables([half[1] for half in halves], promote_options="default")
+    return [*halves[0][0], *halves[1][0]], table, halves[0][2] | halves[1][2]
+
+
 def storable(text: str) -> str:
     """A text as every warehouse can keep it.
 
@@ -161,10 +183,12 @@ def _cast(column: pa.Array, name: str, kind: pa.DataType) -> pa.Array:
 
 
 def _not_of_its_type(name: str, kind: pa.DataType) -> UnknownFormat:
-    return UnknownFormat(
-        f"Dub answered a value for {name} that is no {kind}, so nothing was loaded: a newer version of "
-        "dub-source may know it; if there is none, please report it."
+    error = UnknownFormat(
+        f"Dub answered a value for {name} that is no {kind}: a newer version of dub-source may know it; if "
+        "there is none, please report it."
     )
+    error.column = name
+    return error
 
 
 def _wire_type(known: _Known) -> pa.StructType:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from dub_source.changes import Diff
 from dub_source.generated_names import GeneratedNames
-from dub_source.schema import to_table
+from dub_source.schema import to_table_without_refused
 from dub_source.sync.options import Options
 from dub_source.types import Customer, Page
 
@@ -24,6 +24,9 @@ _SECONDS = 3.0
 _NAMES_PER_REQUEST = 100
 _WAITING = 2
 """Batches that may wait for names to be read again while the walk goes on."""
+
+REFUSED = "refused"
+"""The event that keeps who could not be made a row, and because of which column."""
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 
@@ -49,6 +52,7 @@ class Intake:
 
     Attributes:
         read: customers taken so far.
+        refused: by id, who could not be made a row so far, and because of which column.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Intake:
         self._since = clock()
         self._waiting: deque[_Batch] = deque()
         self.read = 0
+        self.refused: dict[str, str] = {}
 
     def __enter__(self) -> "Intake":
         return self
@@ -125,15 +130,21 @@ class Intake:
 
     def _batch(self, events: list[Any]) -> _Batch:
         moments = {id(each): moment for each, moment in zip(self._customers, self._moments, strict=True)}
-        customers = self._options.selection.of(self._customers)
-        table = to_table(customers, expanded=self._options.expanded)
+        customers, table, refused = to_table_without_refused(
+            self._options.selection.of(self._customers), expanded=self._options.expanded
+        )
+        if refused:
+            self.refused |= refused
+            # They were met, so that nobody asks whether they are gone.
+            self._diff.pass_over(list(refused))
+            events.append([REFUSED, refused])
         table = table.append_column("name_generated", pa.repeat(pa.scalar(False), len(customers)))
         observed_at = pa.array([moments[id(each)] for each in customers], _MOMENT)
         table = table.append_column("observed_at", observed_at)
         table = self._options.privacy.applied(table)
         return _Batch(table, events, self._ask_for_names(customers, table))
 
-    def _ask_for_names(self, customers: list[Customer], table: pa.Table) -> list[Future[set[str]]]:
+    def _ask_for_names(self, customers: Sequence[Customer], table: pa.Table) -> list[Future[set[str]]]:
         """Have names read again that may be made up: of customers without email who seem to be changed."""
         if "name" not in table.column_names:
             return []
