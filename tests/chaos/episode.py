@@ -10,7 +10,7 @@ from dub_source.failures import ExitCode
 from dub_source.sandbox import Sandbox
 from dub_source.sandbox.generate import generate
 from tests.chaos.operations import Operations
-from tests.chaos.place import Disk, Place
+from tests.chaos.place import Disk, FilePlace, Place, ServerPlace
 from tests.chaos.processes import Ended
 from tests.chaos.promises import as_in_dub, no_false_deletes, nothing_new, sound_history
 from tests.chaos.proxy import FaultProxy
@@ -20,6 +20,7 @@ from tests.chaos.report import Report, Violation
 from tests.chaos.script import Round, Script
 from tests.chaos.workspace import Workspace, kinds_of
 from tests.promises.warehouse import Contents, contents
+from tests.warehouses.postgres_server import PostgresServer
 
 _APPLIES = 3
 """So many quiet applies finish any plan."""
@@ -33,9 +34,18 @@ class Episode:
         folder: for everything; must not exist.
         report: counts what happens, and takes the violations.
         tell: is told what goes on.
+        server: where the warehouse is; None: in a file of DuckDB.
     """
 
-    def __init__(self, script: Script, folder: Path, report: Report, tell: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        script: Script,
+        folder: Path,
+        report: Report,
+        tell: Callable[[str], object],
+        server: PostgresServer | None = None,
+    ) -> None:
+        self._server = server
         self._script = script
         self._report = report
         self._tell = tell
@@ -50,7 +60,10 @@ class Episode:
             note = "no file system could be mounted, so no disk was full: files that may not grow only"
             if note not in self._report.notes:
                 self._report.notes.append(note)
-        self._place = Place(disk)
+        self._place: Place = FilePlace(disk)
+        if self._server is not None:
+            self._place = server = ServerPlace(disk, self._server)
+            stack.callback(server.warehouse.remove)
         number = int.from_bytes(script.seed.encode()[:8])
         dataset = generate(script.customers, random_seed=number, unreadable=script.unreadable)
         self._sandbox = stack.enter_context(Sandbox(dataset, rate_limit=0, random_seed=number))
@@ -69,7 +82,7 @@ class Episode:
         self._report.episodes += 1
         self._quiet_point(f"{self._script.name}start")
         for each in self._script.rounds:
-            if self._report.violations or not goes_on():
+            if not goes_on():
                 return
             self._round(each)
 
@@ -140,7 +153,7 @@ class Episode:
         return None
 
     def _check_quiet(self, name: str) -> None:
-        words, home = self._operations.words, self._place.machine("home")
+        words, home = self._operations.words, self._place.disk.machine("home")
         self._note(name, (("P7", what) for what in left_behind(home)))
         self._note(name, (("P7", what) for what in kept(words, home)))
         self._note(name, (("P7", what) for what in stored(words, self._place.warehouse)))

@@ -58,7 +58,7 @@ class Operations:
 
     def carry_out(self, operation: Operation, wish_seed: str) -> None:
         """What a script says."""
-        machine = self._place.machine(operation.machine)
+        machine = self._place.disk.machine(operation.machine)
         if operation.disk_lost and machine.exists():
             shutil.rmtree(machine)
             self._report.troubles["working files lost"] += 1
@@ -94,7 +94,7 @@ class Operations:
             process = Process(
                 name,
                 [*arguments, *self._here("home")],
-                folder=self._place.folder,
+                folder=self._place.disk.folder,
                 environment=environment,
                 circumstances=None,
                 debug=False,
@@ -129,7 +129,7 @@ class Operations:
         with self._sandbox.still():
             self._workspace.adopt()
             living = [self._workspace.alive[each] for each in sorted(self._workspace.alive)]
-        wish = write_wish(seed, name, self._place.folder, living)
+        wish = write_wish(seed, name, self._place.disk.folder, living)
         self.words.add(wish.words)
         return wish
 
@@ -141,7 +141,7 @@ class Operations:
                 place=self._place,
                 line=self._line,
                 report=self._report,
-                machine=self._place.machine(operation.machine),
+                machine=self._place.disk.machine(operation.machine),
                 rotate_key=self._rotate_key,
                 second=lambda trouble: self._start_second(name, operation, trouble),
             )
@@ -154,7 +154,7 @@ class Operations:
                         *self._here(operation.machine),
                         *(["--log-json"] if operation.log_json else []),
                     ],
-                    folder=self._place.folder,
+                    folder=self._place.disk.folder,
                     environment=environment,
                     circumstances=circumstances_of(trouble),
                     debug=operation.debug,
@@ -180,7 +180,7 @@ class Operations:
             process = Process(
                 other,
                 [*arguments, *self._here(machine)],
-                folder=self._place.folder,
+                folder=self._place.disk.folder,
                 environment=self._environment(line.url),
                 circumstances=Circumstances(),
                 debug=False,
@@ -203,11 +203,12 @@ class Operations:
             self._proxy.close(self._line)
 
     def _environment(self, url: str) -> Mapping[str, str]:
-        return {"SOURCES__DUB__API_KEY": self.key, "SOURCES__DUB__BASE_URL": url}
+        asked = {"SOURCES__DUB__API_KEY": self.key, "SOURCES__DUB__BASE_URL": url}
+        return {**self._place.environment, **asked}
 
     def _here(self, machine: str) -> list[str | Path]:
         place = self._place
-        return [*place.warehouse.arguments, "--pipelines-dir", place.machine(machine), "--json"]
+        return [*place.warehouse.arguments, "--pipelines-dir", place.disk.machine(machine), "--json"]
 
     def _rotate_key(self) -> None:
         self._keys += 1

@@ -1,16 +1,21 @@
 """Where an episode happens: folders of two machines, a warehouse, a disk that can be full."""
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
+from tests.warehouses import DATASET, Warehouse
 from tests.warehouses.duckdb_file import DuckDBWarehouse
+from tests.warehouses.postgres import PostgresWarehouse
+from tests.warehouses.postgres_server import PostgresServer
 
 _DISK_MB = 256
+_HELD_S = 3.0
 _HOLDER = (
     "import duckdb, sys\n"
     "connection = duckdb.connect(sys.argv[1])\n"
@@ -46,6 +51,10 @@ class Disk:
         if self.is_own:
             subprocess.run(["umount", "--lazy", self.folder], check=True)
 
+    def machine(self, name: str) -> Path:
+        """The folder of working files of a machine."""
+        return self.folder / name
+
     def fill(self, leave_kb: int) -> None:
         """Leave so little room."""
         found = os.statvfs(self.folder)
@@ -63,26 +72,42 @@ class Disk:
         return self.folder / "ballast"
 
 
-class Place:
-    """Folders and a database file.
+class Place(Protocol):
+    """Folders, a warehouse, and what can happen to it.
 
-    Args:
+    Attributes:
         disk: what is on it can find it full.
+        warehouse: where to.
+        environment: what processes must be told of it.
     """
+
+    disk: Disk
+    environment: Mapping[str, str]
+
+    @property
+    def warehouse(self) -> Warehouse: ...
+
+    def held(self) -> AbstractContextManager[None]:
+        """Another program has the warehouse for itself meanwhile, or for a while."""
+
+    def take_away(self) -> None:
+        """The warehouse is gone."""
+
+    def give_back(self) -> None:
+        """It is there again, as it was."""
+
+
+class FilePlace:
+    """A database file of DuckDB, in a folder that can go away."""
 
     def __init__(self, disk: Disk) -> None:
         self.disk = disk
-        self.folder = disk.folder
-        (self.folder / "data").mkdir()
-        self.warehouse = DuckDBWarehouse(self.folder / "data" / "warehouse.duckdb")
-
-    def machine(self, name: str) -> Path:
-        """The folder of working files of a machine."""
-        return self.folder / name
+        self.environment: Mapping[str, str] = {}
+        (disk.folder / "data").mkdir()
+        self.warehouse = DuckDBWarehouse(disk.folder / "data" / "warehouse.duckdb")
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Another program has the database open meanwhile."""
         with subprocess.Popen(
             [sys.executable, "-c", _HOLDER, self.warehouse.file],
             stdin=subprocess.PIPE,
@@ -98,15 +123,55 @@ class Place:
                 holder.kill()
 
     def take_away(self) -> None:
-        """The folder of the database is gone, as a disk is that was unplugged."""
-        away = self.warehouse.file.parent.with_name("away-data")
-        if not away.exists():
-            self.warehouse.file.parent.rename(away)
+        """As a disk that was unplugged."""
+        if not self._away.exists():
+            self.warehouse.file.parent.rename(self._away)
 
     def give_back(self) -> None:
-        """It is there again."""
-        away = self.warehouse.file.parent.with_name("away-data")
-        if away.exists():
-            if self.warehouse.file.parent.exists():
-                raise AssertionError(f"somebody made {json.dumps(str(self.warehouse.file.parent))} anew")
-            away.rename(self.warehouse.file.parent)
+        if self._away.exists():
+            # Nobody may have made the folder anew.
+            self._away.rename(self.warehouse.file.parent)
+
+    @property
+    def _away(self) -> Path:
+        return self.warehouse.file.parent.with_name("away-data")
+
+
+class ServerPlace:
+    """A database of a Postgres server."""
+
+    def __init__(self, disk: Disk, server: PostgresServer) -> None:
+        self.disk = disk
+        self._server = server
+        self.warehouse = PostgresWarehouse(server, "postgres")
+        self.environment: Mapping[str, str] = self.warehouse.environment
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Somebody rebuilds the table of customers; unlike a file, it is waited for, so not for ever."""
+        over = threading.Event()
+
+        def hold() -> None:
+            connection = self._server.connect(self.warehouse.database)
+            try:
+                connection.autocommit = False
+                with suppress(Exception), connection.cursor() as cursor:
+                    cursor.execute(f"LOCK TABLE {DATASET}.customers IN ACCESS EXCLUSIVE MODE")
+                    over.wait(_HELD_S)
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def take_away(self) -> None:
+        """As in a restart: connections end, and no new ones are made."""
+        self._server.hide()
+
+    def give_back(self) -> None:
+        self._server.show()
