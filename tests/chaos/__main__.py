@@ -32,9 +32,8 @@ def main() -> int:
         arguments.json.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
     _say("\n".join(report.lines()))
     if report.violations:
-        _say(
-            f"Everything is in {folder / 'broken'}. The same episode again:\n  {again} --episode {last} --verbose"
-        )
+        _say(f"Everything is in {folder / 'broken'}. The same episode again:")
+        _say(f"  {again} --episode {last} --verbose")
         return 1
     shutil.rmtree(folder, ignore_errors=True)
     return 0
