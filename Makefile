@@ -20,7 +20,7 @@ INSTALLED := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test test-all test-postgres test-lake test-airflow test-dagster check lint format bench \
-  lock clean
+  chaos lock clean
 
 help:
 	@echo 'make demo      set up, start the sandbox, load it into DuckDB, show the result'
@@ -32,6 +32,7 @@ help:
 	@echo 'make check     set up, ruff and mypy --strict over everything, tests included'
 	@echo 'make lint      ruff alone;  make format  let ruff rewrite'
 	@echo 'make bench     measure'
+	@echo 'make chaos     whole days of trouble in minutes (MINUTES=60 SEED=1); says which promise broke'
 	@echo 'make lock      resolve the dependencies again (UPGRADE=1: to the newest allowed; EXTRA=postgres: those of an extra)'
 	@echo 'make clean     remove .venv and everything that can be made again'
 
@@ -107,6 +108,12 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@"$(BIN)/python" -m benchmarks
+
+# make chaos MINUTES=60 SEED=1: the same seed decides the same.
+MINUTES ?= 5
+SEED ?=
+chaos: $(INSTALLED)
+	@"$(BIN)/python" -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
 
 # uv resolves for every platform and Python at once and writes hashes, but no index. It does not read pip's
 # configuration: behind a mirror, say where with UV_DEFAULT_INDEX, in the environment alone. For Dagster the

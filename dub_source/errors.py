@@ -5,7 +5,7 @@
     ├── DestinationError         fatal       the destination does not exist, cannot merge or cannot be opened
     │   └── AlreadyRunning       retryable   another load into the same place is under way; nothing was sent
     ├── SpoolError               fatal       what was read cannot be kept on this machine's disk meanwhile
-    ├── UnknownFormat            fatal       a customer's field holds what no known version of Dub answers
+    ├── UnknownFormat            rejected    a customer's field holds what no known version of Dub answers
     ├── InvalidArgument          rejected    a call that cannot be right (page_size 0); nothing was sent
     ├── TooManyVanished          fatal       more customers are gone than may be marked deleted at once
     ├── OtherWorkspace           fatal       none of the known customers is in the key's workspace
@@ -103,7 +103,9 @@ class SpoolError(DubError):
 
 
 class UnknownFormat(DubError):
-    """A field of a customer cannot be read as what it is. Names the column, never the value."""
+    """A field of a customer cannot be read as what it is. Names the column (``column``), never the value."""
+
+    column: str = ""
 
 
 class InvalidArgument(DubError, ValueError):

@@ -1,7 +1,6 @@
 """From whatever went wrong to one sentence and an exit code."""
 
 import errno
-import os
 import signal
 import traceback
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Self
 
+from dub_source.disk import out_of_room
 from dub_source.errors import (
     AlreadyRunning,
     DestinationError,
@@ -143,7 +143,8 @@ def describe(error: BaseException) -> str:
     """Which errors led to this one, and where, the first cause first; for finding a fault.
 
     Only what this package raised is quoted. The words of others may hold rows, addresses and passwords, and
-    so may the lines of their programs; what is left are the classes of errors, and files, lines, functions.
+    so may the lines of their programs; what is left are the classes of errors, the system's names of what
+    went wrong (ENOSPC), and files, lines, functions.
     """
     lines = []
     for each in reversed(_chain(error)):
@@ -152,6 +153,8 @@ def describe(error: BaseException) -> str:
             for frame, line in traceback.walk_tb(each.__traceback__)
         ]
         name = f"{type(each).__module__}.{type(each).__qualname__}"
+        if isinstance(each, OSError) and (code := errno.errorcode.get(each.errno or 0)):
+            name += f" ({code})"
         lines.append(f"{name}: {each}" if isinstance(each, DubError) else name)
     return "\n".join(lines)
 
@@ -183,9 +186,8 @@ def _about_destination(chain: list[BaseException]) -> str | None:
 
 def _about_disk(chain: list[BaseException]) -> str | None:
     for each in chain:
-        full = isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full or (type(each).__module__.endswith("duckdb") and os.strerror(errno.ENOSPC) in str(each)):
-            return "The disk is full: make room, then run the same again; nothing is half-written."
+        if trouble := out_of_room(each):
+            return f"{trouble}, then run the same again; nothing is half-written."
     return None
 
 

@@ -107,11 +107,19 @@ def as_json(customers: Sequence[Customer]) -> bytes:
         return json_text(customers).encode()
 
 
-def table_of(texts: Sequence[bytes], *, expanded: bool) -> pa.Table:
-    """What :func:`to_table` does, with customers as JSON, in as many pieces as there are."""
-    with suppress(pa.ArrowException):
-        return _read_json(texts, expanded=expanded)
-    return _unusual([each for text in texts for each in orjson.loads(text)], expanded=expanded)
+def table_of(texts: Sequence[bytes], *, expanded: bool) -> tuple[pa.Table, pa.BooleanArray, dict[str, str]]:
+    """What :func:`to_table_without_refused` does, with customers as JSON, in as many pieces as there are.
+
+    Returns:
+        The table, for each customer whether the table has it, and by id the column in the way of the others.
+    """
+    with suppress(pa.ArrowException, UnknownFormat):
+        table = _read_json(texts, expanded=expanded)
+        return table, pa.repeat(pa.scalar(True), table.num_rows), {}
+    customers: list[Customer] = [each for text in texts for each in orjson.loads(text)]
+    readable, table, refused = to_table_without_refused(customers, expanded=expanded)
+    these = set(map(id, readable))
+    return table, pa.array([id(each) in these for each in customers], pa.bool_()), refused
 
 
 def _unusual(customers: Sequence[Customer], *, expanded: bool) -> pa.Table:
@@ -125,6 +133,28 @@ def _unusual(customers: Sequence[Customer], *, expanded: bool) -> pa.Table:
     for name, column in unknown_columns(customers, _NAMES, _PARENTS if expanded else ()).items():
         table = table.append_column(name, column)
     return _storable(table)
+
+
+def to_table_without_refused(
+    customers: Sequence[Customer], *, expanded: bool
+) -> tuple[Sequence[Customer], pa.Table, dict[str, str]]:
+    """The same, where one customer who cannot be read stands in the way of no other one.
+
+    Returns:
+        The customers who can be read, their table, and the others: by id the column that is in the way.
+    """
+    try:
+        return customers, to_table(customers, expanded=expanded), {}
+    except UnknownFormat as error:
+        if len(customers) == 1:
+            nobody = to_table([], expanded=expanded)
+            return [], nobody, {customers[0]["id"]: error.column}
+    middle = len(customers) // 2
+    halves = [
+        to_table_without_refused(half, expanded=expanded) for half in (customers[:middle], customers[middle:])
+    ]
+    table = pa.concat_tables([half[1] for half in halves], promote_options="default")
+    return [*halves[0][0], *halves[1][0]], table, halves[0][2] | halves[1][2]
 
 
 def storable(text: str) -> str:
@@ -206,10 +236,12 @@ def _cast(column: pa.Array, name: str, kind: pa.DataType) -> pa.Array:
 
 
 def _not_of_its_type(name: str, kind: pa.DataType) -> UnknownFormat:
-    return UnknownFormat(
-        f"Dub answered a value for {name} that is no {kind}, so nothing was loaded: a newer version of "
-        "dub-source may know it; if there is none, please report it."
+    error = UnknownFormat(
+        f"Dub answered a value for {name} that is no {kind}: a newer version of dub-source may know it; if "
+        "there is none, please report it."
     )
+    error.column = name
+    return error
 
 
 def _wire_type(known: _Known) -> pa.StructType:

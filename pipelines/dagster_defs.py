@@ -108,7 +108,7 @@ def tables(context: dg.AssetExecutionContext, config: Load) -> Iterator[dg.Mater
         )
     if not report.complete:
         raise dg.Failure(
-            f"The customers are not all there: complete except {report.unread}.", allow_retries=False
+            f"The customers are not all there: complete except {report.left_out}.", allow_retries=False
         )
 
 

@@ -39,7 +39,7 @@ def load_customers() -> ExitCode:
         pipeline.drop()
     report = outcome.report
     if report is None or not report.complete:
-        unread = 0 if report is None else report.unread
+        unread = 0 if report is None else report.left_out
         print(f"The customers are not all there: complete except {unread}.", file=sys.stderr)
         return ExitCode.INCOMPLETE
     print(

@@ -21,7 +21,7 @@ LAYERS = [
     {"changes", "generated_names", "schema", "selection", "spool", "walk"},
     {"by_id", "ids", "unknown_fields"},
     {"client"},
-    {"deadline", "settings"},
+    {"deadline", "disk", "settings"},
     {"errors", "types"},
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))

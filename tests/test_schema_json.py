@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dub_source import schema
 from dub_source.errors import UnknownFormat
-from dub_source.schema import COLUMNS, EXPANDED_COLUMNS, to_table
+from dub_source.schema import COLUMNS, EXPANDED_COLUMNS, to_table, to_table_without_refused
 from tests.test_schema import JSON
 
 VALUES = JSON.map(lambda value: orjson.loads(json.dumps(value)))
@@ -76,4 +76,8 @@ def test_whatever_stands_in_a_field_both_forms_of_customers_are_taken_alike(
     expected = outcome(lambda: schema._unusual(customers, expanded=True))
     assert outcome(lambda: to_table(customers, expanded=True)) == expected
     texts = [schema.as_json([each]) for each in customers]
-    assert outcome(lambda: schema.table_of(texts, expanded=True)) == expected
+    table, is_readable, refused = schema.table_of(texts, expanded=True)
+    readable, readable_table, all_refused = to_table_without_refused(customers, expanded=True)
+    assert table.to_pylist() == readable_table.to_pylist()
+    assert is_readable.to_pylist() == [any(each is one for one in readable) for each in customers]
+    assert refused == all_refused

@@ -145,6 +145,14 @@ class Diff:
             pa.table({"id": pa.array(ids, type=pa.string())}),
         )
 
+    def pass_over(self, ids: Sequence[str]) -> None:
+        """Those of them who are known count as met, although nothing can be said about their rows."""
+        self._database.take(
+            "INSERT INTO met SELECT DISTINCT key, NULL, 0, 0 FROM arriving "
+            "JOIN known ON known.key = md5_number(arriving.id)",
+            pa.table({"id": pa.array(ids, type=pa.string())}),
+        )
+
     def changed(self, batch: pa.Table) -> pa.Table:
         """The rows that are new, differ from the last observation, or come back; all of them count as met.
 

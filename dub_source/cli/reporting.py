@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dub_source.sync import Observer, Report
 
 P = ParamSpec("P")
+_EXAMPLES = 5
 
 
 class OutputFailed(Exception):
@@ -182,7 +183,7 @@ def summary(result: LoadResult) -> str:
     waiting = f", {waited:.1f} s of them waiting for the key's rate limit" if waited >= 0.05 else ""
     rate = f" ({report.read / result.seconds:,.0f} customers a second)" if result.seconds else ""
     what = (
-        f"Read {report.read:,} customers: {report.certificate}."
+        f"Read {report.read:,} customers: {report.proof}."
         if report.certificate is not None
         else f"Read {report.read:,} customers, {report.refreshed:,} of them known ones again."
     )
@@ -196,7 +197,9 @@ def summary(result: LoadResult) -> str:
         lines.insert(2, "The workspace has no customers yet.")
     if report.resumed:
         lines.insert(2, "It went on where the last one was interrupted.")
-    if not report.complete:
+    if report.refused:
+        lines.append(_refused(report))
+    if not report.complete and (report.unread or not report.refused):
         lines.append(_unread(report))
     elif report.unread:
         lines.append(f"The last sweep was complete except {report.unread:,}.")
@@ -211,6 +214,17 @@ def in_one_line(values: Mapping[str, Any]) -> str:
         f"{values['updated']:,} updated, {values['deleted']:,} deleted{unread}; "
         f"{values['requests']:,} requests, {values['seconds']:.1f} s; {values['location']}: "
         f"{values['dataset']}.{values['table']} has {values['rows']:,} rows."
+    )
+
+
+def _refused(report: Report) -> str:
+    """Who cannot be loaded, and why."""
+    columns = ", ".join(sorted(set(report.refused.values())))
+    examples = ", ".join(list(report.refused)[:_EXAMPLES])
+    return (
+        f"{len(report.refused):,} could not be loaded, because of what Dub answered for {columns}, and stay "
+        f"as they were ({examples}{', ...' if len(report.refused) > _EXAMPLES else ''}): a newer version of "
+        "dub-source may know it; if there is none, please report it."
     )
 
 

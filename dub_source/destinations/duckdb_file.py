@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dub_source.disk import out_of_room
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from dub_source.destinations.sql_rows import SqlRows
 
 _PRIVATE = 0o600
+_MAGIC_AT, _MAGIC = 8, b"DUCK"
+_SHORTEST_FILE = 3 * 4096
+"""Bytes: the file's header, and two of its database, of which one counts."""
 
 SMALL: dict[str, Any] = {"memory_limit": "256MB", "threads": 1, "preserve_insertion_order": False}
 """DuckDB's settings for a load.
@@ -105,17 +109,17 @@ class DuckDBFile:
         Raises:
             DestinationError: if it cannot be written.
         """
+        self._remove_if_unfinished()
         existed = self.path.exists()
         mode = self.path.stat().st_mode if existed else _PRIVATE
         mask = os.umask(~mode & 0o077)
         try:
             self._open_once(existed=existed)
-            try:
-                yield
-            except BaseException:
-                if not existed:
-                    self._remove_if_without_rows()
-                raise
+            yield
+        except BaseException:
+            if not existed:
+                self._remove_if_without_rows()
+            raise
         finally:
             os.umask(mask)
 
@@ -149,9 +153,28 @@ class DuckDBFile:
         except duckdb.Error as error:
             raise DestinationError(self._sentence(error)) from None
 
+    def _remove_if_unfinished(self) -> None:
+        """Remove what is left where the disk was full, or a run was killed, while DuckDB made the file.
+
+        It begins as such a file does and is shorter than any, so that no rows can be in it, and DuckDB
+        would refuse it for good.
+        """
+        import duckdb
+
+        with suppress(OSError):
+            if not self.path.is_file() or self.path.stat().st_size >= _SHORTEST_FILE:
+                return
+            if self.path.read_bytes()[_MAGIC_AT:].startswith(_MAGIC):
+                try:
+                    duckdb.connect(str(self.path)).close()
+                except duckdb.Error as error:
+                    if not _is_lock_conflict(error):  # Somebody may be making it just now.
+                        self.path.unlink()
+
     def _remove_if_without_rows(self) -> None:
         import duckdb
 
+        self._remove_if_unfinished()
         if self.path.exists():
             with suppress(duckdb.Error), duckdb.connect(str(self.path)) as connection:
                 self._remove_unless_used(connection)
@@ -184,6 +207,8 @@ class DuckDBFile:
             )
         if self.path.is_dir():
             return f"The database file {self.shown} is a folder: name a file with --database."
+        if trouble := out_of_room(error):
+            return f"{trouble}, then run the same again: the database file {self.shown} cannot be opened."
         if "not a valid DuckDB database" in text:
             return f"The file {self.shown} is not a DuckDB database: name another one with --database."
         if "ermission" in text or "Cannot open" in text or "ead-only" in text:

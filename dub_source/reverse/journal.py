@@ -116,6 +116,12 @@ class Journal:
             self.sent.discard(outcome.number)
 
 
+def written_journals(folder: Path) -> list[str]:
+    """The plans that have a journal in a folder, which need not exist. Raises SpoolError."""
+    with _plainly():
+        return sorted(each.stem for each in folder.glob(f"*{_SUFFIX}"))
+
+
 def scrub_journals(folder: Path, ids: Collection[str], keys: Collection[str]) -> None:
     """Take what Dub answered about some customers out of all journals.
 

@@ -9,6 +9,7 @@ import dlt
 from dub_source.destinations import Target, open_destination
 from dub_source.errors import DubError
 from dub_source.runs.arguments import given
+from dub_source.runs.journals import clear_journals_after_load
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.steps import run_source
 from dub_source.runs.warehouse import warehouse
@@ -45,6 +46,7 @@ def load(
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _):
         with opened.storage.writable():
             run_source(pipeline, source, outcome)
+            clear_journals_after_load(pipeline, opened, table)
         rows = _count_rows(pipeline, table)
     if outcome.report is None:
         raise DubError("The load ended without having read the customers; please report it.")

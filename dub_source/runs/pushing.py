@@ -16,11 +16,11 @@ from dub_source.client import DubClient
 from dub_source.destinations import Opened, Target, open_destination
 from dub_source.destinations.locks import pushing_alone
 from dub_source.errors import InvalidArgument
-from dub_source.extraction import KEPT
 from dub_source.reverse import guards
 from dub_source.reverse.form import Form, configured_form
 from dub_source.reverse.store import PushStore
 from dub_source.runs.arguments import given
+from dub_source.runs.journals import clear_journals, journals_of
 from dub_source.runs.warehouse import warehouse
 from dub_source.settings import Settings
 from dub_source.source import checked_table_name, configured_settings
@@ -125,7 +125,8 @@ def pushing(target: Target, pipelines_dir: Path | None, options: Mapping[str, An
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _), pushing_alone(pipeline):
         store = PushStore(pipeline, opened, table)
         store.check_form(form)
-        journals = Path(pipeline.pipelines_dir) / f"{pipeline.pipeline_name}.push{KEPT}"
+        journals = journals_of(pipeline)
+        clear_journals(store, journals)
         yield Pushing(pipeline, opened, store, form, settings, journals)
 
 

@@ -91,6 +91,10 @@ class Access:
         """Make a key unknown from now on."""
         self._tokens.pop(key, None)
 
+    def admit(self, token: Token) -> None:
+        """Make a key known from now on."""
+        self._tokens[token.key] = token
+
     def check(
         self, authorization: str | None, parameters: dict[str, str], needs: Needs, headers: Headers
     ) -> Workspace:

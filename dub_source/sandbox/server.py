@@ -21,7 +21,7 @@ from dub_source.sandbox import ids
 from dub_source.sandbox.access import Access
 from dub_source.sandbox.app import TRANSPORT, Application, LoggedRequest
 from dub_source.sandbox.faults import Fault
-from dub_source.sandbox.model import Customer, Dataset
+from dub_source.sandbox.model import Customer, Dataset, Token
 from dub_source.sandbox.operations import Operations
 from dub_source.sandbox.sales import SalesBook, SalesOperations
 from dub_source.sandbox.store import Store
@@ -127,10 +127,21 @@ class Sandbox:
         with self._lock:
             self._application.before_request = action
 
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """No request is dealt with meanwhile: what is done and looked at in the block belongs together."""
+        with self._lock:
+            yield
+
     def revoke(self, key: str) -> None:
         """Make a key unknown from now on."""
         with self._lock:
             self._access.revoke(key)
+
+    def admit(self, token: Token) -> None:
+        """Make a key known from now on."""
+        with self._lock:
+            self._access.admit(token)
 
     def ids(self, workspace_id: str | None = None) -> list[str]:
         """The ids of the customers in a workspace (the first one by default), in id order."""

@@ -1,6 +1,5 @@
 """Which parts count: those of this sweep, in order, up to the first that is missing or damaged."""
 
-import errno
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any, Self
 import orjson
 import pyarrow as pa
 
+from dub_source.disk import out_of_room
 from dub_source.errors import SpoolError
 from dub_source.spool import files
 from dub_source.spool.parts import (
@@ -235,10 +235,9 @@ def _plainly() -> Iterator[None]:
             "the part of it that is sound; if it happens again, check the disk."
         ) from None
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if trouble := out_of_room(error):
             raise SpoolError(
-                "The disk is full, so that what is read cannot be kept: make room, then run the same again, "
-                "which goes on where this stopped."
+                f"{trouble}, then run the same again, which goes on where this stopped."
             ) from None
         raise SpoolError(
             f"The folder that keeps what is read cannot be used ({error.strerror or type(error).__name__}): "

@@ -20,6 +20,9 @@ _NAMES_PER_REQUEST = 100
 _WAITING = 2
 """Batches that may wait for names to be read again while the walk goes on."""
 
+REFUSED = "refused"
+"""The event that keeps who could not be made a row, and because of which column."""
+
 _MOMENT = pa.timestamp("us", tz="UTC")
 
 
@@ -61,12 +64,13 @@ class Taken:
         self._moments.append(pa.repeat(moment, len(customers)))
         self._texts.append(as_json(customers))
 
-    def table(self) -> pa.Table:
-        """Those who are wanted, as rows."""
-        table = table_of(self._texts, expanded=self._options.expanded)
+    def table(self) -> tuple[pa.Table, dict[str, str]]:
+        """Those who are wanted, as rows; and by id who cannot be one, and because of which column."""
+        table, is_readable, refused = table_of(self._texts, expanded=self._options.expanded)
+        moments = pa.concat_arrays(self._moments).filter(is_readable)
         table = table.append_column("name_generated", pa.repeat(pa.scalar(False), table.num_rows))
-        table = table.append_column("observed_at", pa.concat_arrays(self._moments))
-        return self._options.privacy.applied(table)
+        table = table.append_column("observed_at", moments)
+        return self._options.privacy.applied(table), refused
 
 
 @dataclass(slots=True)
@@ -79,7 +83,11 @@ class _Batch:
 
 
 class Batches:
-    """Turns customers into rows, a batch at a time. A context manager; not for several threads at once."""
+    """Turns customers into rows, a batch at a time. A context manager; not for several threads at once.
+
+    Attributes:
+        refused: by id, who could not be made a row so far, and because of which column.
+    """
 
     def __init__(self, *, diff: Diff, rows: Rows, names: GeneratedNames, readers: int) -> None:
         """Prepare.
@@ -94,6 +102,7 @@ class Batches:
         self._rows = rows
         self._names = names
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="dub-names")
+        self.refused: dict[str, str] = {}
         self._waiting: deque[_Batch] = deque()
 
     def __enter__(self) -> "Batches":
@@ -112,7 +121,12 @@ class Batches:
         """
         if known is not None:
             self._diff.know(known)
-        table = taken.table()
+        table, refused = taken.table()
+        if refused:
+            self.refused |= refused
+            # They were met, so that nobody asks whether they are gone.
+            self._diff.pass_over(list(refused))
+            events = [*events, [REFUSED, refused]]
         self._waiting.append(_Batch(table, events, self._ask_for_names(taken.nameless, table)))
         while len(self._waiting) > _WAITING or (
             self._waiting and all(each.done() for each in self._waiting[0].names)
@@ -128,7 +142,7 @@ class Batches:
         """Have names read again that may be made up: of customers without email who seem to be changed."""
         if not nameless or "name" not in table.column_names:
             return []
-        ids = list(nameless)
+        ids = [each for each in nameless if each not in self.refused]
         if not self._diff.knows_nobody:
             rows = table.filter(pc.is_in(table["id"], pa.array(ids, pa.string())))
             ids = self._diff.differing(rows)["id"].to_pylist()

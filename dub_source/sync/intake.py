@@ -74,6 +74,11 @@ class Intake:
         self._taken.add(page)
         self.read += len(page.customers)
 
+    @property
+    def refused(self) -> dict[str, str]:
+        """By id, who could not be made a row, and because of which column; known after :meth:`finish`."""
+        return self._batches.refused
+
     def waiting_ids(self) -> list[str]:
         """The customers that the next flush will store."""
         return self._taken.ids

@@ -68,6 +68,7 @@ def read_news(reading: Reading, spool: Spool, diff: Diff) -> State:
     # Whoever the last sweep could not read is still there.
     report.unread = max(news.unreadable, state.unread)
     report.refreshed = news.refreshed
+    report.refuse(intake.refused)
     # Whoever could not be asked for hints now is asked for the same time by the next run.
     asked = news.hints is not None and not news.hints.failed
     return replace(

@@ -1,6 +1,7 @@
 """What a run found and did, and its row in the table ``sync_runs``."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -60,6 +61,8 @@ class Report:
         certificate: the outcome of a sweep; None for an incremental run.
         complete: whether nobody was missed that this kind of run looks for.
         unread: customers that nobody can read, as far as this run met them.
+        refused: of those who were read, by id, who holds a value that cannot be loaded, and in which column.
+            They stay as they were in the destination, and such a run is not complete.
         resumed: whether it went on where a killed one had stopped.
         stats: of the client.
     """
@@ -77,8 +80,32 @@ class Report:
     certificate: Certificate | None = None
     complete: bool = True
     unread: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
     resumed: bool = False
     stats: ClientStats = field(default_factory=ClientStats)
+
+    @property
+    def left_out(self) -> int:
+        """Customers who exist and are not as they should be in the destination: unread or refused."""
+        return self.unread + len(self.refused)
+
+    @property
+    def certified(self) -> bool | None:
+        """Whether a sweep proves that everybody was read and loaded; None for an incremental run."""
+        return None if self.certificate is None else self.certificate.complete and not self.refused
+
+    @property
+    def proof(self) -> str:
+        """What a sweep proves, in words; nothing for an incremental run."""
+        if self.certificate is None:
+            return ""
+        is_known = self.certificate.complete or self.certificate.unread
+        return f"complete except {self.left_out}" if self.refused and is_known else str(self.certificate)
+
+    def refuse(self, refused: Mapping[str, str]) -> None:
+        """Take note of customers who cannot be loaded, when ``complete`` says how the reading went."""
+        self.refused |= refused
+        self.complete = self.complete and not self.refused
 
     def row(self, *, error: str | None = None) -> pa.Table:
         """The row of ``sync_runs``; ``error`` is the kind of error it failed with, never its words."""
@@ -100,9 +127,9 @@ class Report:
             "updated": self.updated,
             "deleted": self.deleted,
             "refreshed": self.refreshed,
-            "certified": None if certificate is None else certificate.complete,
+            "certified": self.certified,
             "certificate": None if certificate is None else _as_json(certificate),
-            "unread": self.unread,
+            "unread": self.left_out,
             "resumed": self.resumed,
             "baseline": self.baseline,
             "version": version("dub-source"),

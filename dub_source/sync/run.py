@@ -144,6 +144,7 @@ class Run:
         mirror, certificate = self._place.mirror, self.report.certificate
         # Whoever a certified sweep has not found different is as stored, so that debts can be paid.
         astray = set(mirror.astray()) if certificate is not None and certificate.complete else set()
+        astray.difference_update(self.report.refused)
         for rows in self.customers():
             astray.difference_update(rows["id"].to_pylist())
             yield from new_versions(rows, mirror, hashed=self.state.hashed)

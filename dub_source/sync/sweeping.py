@@ -14,6 +14,7 @@ from dub_source.ids import likely_order
 from dub_source.incremental import Frontier, FrontierBuilder
 from dub_source.spool import Spool
 from dub_source.state import State
+from dub_source.sync.batches import REFUSED
 from dub_source.sync.reading import Reading
 from dub_source.sync.vanished import Gone, check_workspace, confirm
 from dub_source.types import KeyInfo, Page
@@ -86,6 +87,7 @@ def _walk(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> Frontier:
         reading.report.certificate = sweep.certificate
         reading.report.complete = sweep.certificate.complete
         reading.report.unread = sweep.certificate.unread
+    reading.report.refuse(intake.refused)
     builder.add_ids(sweep.ids)
     return builder.frontier(now=begun)
 
@@ -93,8 +95,9 @@ def _walk(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> Frontier:
 def _resumed(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> tuple[Sweep, FrontierBuilder, int]:
     """The sweep, what it has learned of times so far, and how many customers it has read so far."""
     events = list(spool.events())
-    walked = [event for event in events if event[0] != _DATES]
+    walked = [event for event in events if event[0] not in (_DATES, REFUSED)]
     noted = [event[1] for event in events if event[0] == _DATES]
+    refused = {each: column for event in events if event[0] == REFUSED for each, column in event[1].items()}
     reading.report.resumed = bool(walked)
     sweep = Sweep(
         reading.client,
@@ -106,7 +109,9 @@ def _resumed(reading: Reading, spool: Spool, diff: Diff, key: KeyInfo) -> tuple[
         replay=walked,
     )
     already = list(sweep.ids)
-    diff.see(already)
+    diff.see([each for each in already if each not in refused])
+    diff.pass_over(list(refused))
+    reading.report.refuse(refused)
     builder = FrontierBuilder(
         Frontier.from_state(noted[-1]) if noted else None, overlap_s=reading.options.overlap_s
     )

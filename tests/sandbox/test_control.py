@@ -4,6 +4,7 @@ import http.client
 import inspect
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -97,6 +98,24 @@ def test_it_holds_to_the_keys_of_the_database(sandbox: Sandbox) -> None:
     assert len(sandbox.ids()) == 3
     with pytest.raises(KeyError):
         sandbox.key("nobody")
+
+
+def test_a_key_can_be_taken_for_another_one(sandbox: Sandbox, api: Api) -> None:
+    old = sandbox.store.dataset.tokens[0]
+    sandbox.admit(replace(old, key="dub_theNextOne"))
+    sandbox.revoke(old.key)
+    assert api.listed().status == 401
+    api.key = "dub_theNextOne"
+    assert api.listed().status == 200
+
+
+def test_nothing_is_answered_while_it_is_still(sandbox: Sandbox, api: Api) -> None:
+    with sandbox.still():
+        api.connection.request("GET", "/customers", headers={"Authorization": f"Bearer {sandbox.key()}"})
+        time.sleep(0.1)
+        assert sandbox.requests == []
+        new = sandbox.insert().id
+    assert new.encode() in api.connection.getresponse().read()
 
 
 def test_a_hook_sees_every_request_before_it_is_answered(sandbox: Sandbox, api: Api) -> None:

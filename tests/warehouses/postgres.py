@@ -27,7 +27,7 @@ class PostgresWarehouse:
 
     def __init__(self, server: PostgresServer, destination: str) -> None:
         self._server = server
-        self._database = server.new_database()
+        self.database = server.new_database()
         self._destination = destination
         self._copies = 0
 
@@ -37,11 +37,11 @@ class PostgresWarehouse:
         section = f"DESTINATION__{self._destination.upper()}"
         return {
             f"{section}__DESTINATION_TYPE": "postgres",
-            f"{section}__CREDENTIALS": self._server.url(self._database),
+            f"{section}__CREDENTIALS": self._server.url(self.database),
         }
 
     def remove(self) -> None:
-        self._server.drop(self._database)
+        self._server.drop(self.database)
 
     @property
     def target(self) -> Target:
@@ -120,7 +120,7 @@ class PostgresWarehouse:
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
-        connection = self._server.connect(self._database)
+        connection = self._server.connect(self.database)
         try:
             with connection.cursor() as cursor:
                 yield cursor

@@ -50,6 +50,33 @@ class PostgresServer:
         connection.autocommit = True
         return connection
 
+    def hide(self) -> None:
+        """Nobody comes in, and who is in is out, until :meth:`show`."""
+        if not self._door.exists():
+            return
+        connection = self.connect()
+        try:
+            self._door.rename(self._hidden_door)
+            connection.cursor().execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+        finally:
+            connection.close()
+
+    def show(self) -> None:
+        """It can be reached again."""
+        if self._hidden_door.exists():
+            self._hidden_door.rename(self._door)
+
+    @property
+    def _door(self) -> Path:
+        return self._socket / ".s.PGSQL.5432"
+
+    @property
+    def _hidden_door(self) -> Path:
+        return self._socket / "hidden"
+
     def new_database(self) -> str:
         """The name of a new, empty database."""
         name = f"test_{next(self._numbers)}"
