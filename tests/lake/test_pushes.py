@@ -59,7 +59,9 @@ def test_who_is_erased_is_in_no_file_any_more(world: PushWorld) -> None:
     some.with_name("part-00000-left.parquet").write_bytes(some.read_bytes())
     assert mentions(lake.folder, "Rosalind"), "the search finds what is there"
 
-    result = erase(world.target, emails=["rosalind1@example.test"], apply=True, **world.here)
+    result = erase(
+        world.target, emails=["rosalind1@example.test"], include_former=True, apply=True, **world.here
+    )
     assert (result.erased, result.complete, result.rewritten, result.notes) == ((erased,), True, True, ())
     assert not mentions(lake.folder / "dub", "Rosalind")
     assert mentions(lake.folder / "dub", "Marie")

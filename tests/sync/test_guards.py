@@ -145,6 +145,7 @@ def test_a_table_of_few_customers_may_lose_all_of_them(world: World) -> None:
     assert world.load(external_id=row["externalId"]).rows == 1
 
 
+@pytest.mark.only("duckdb", "postgres")  # a lake has no statements
 @pytest.mark.parametrize("mode", ("incremental", "auto"))
 def test_another_workspace_is_noticed_where_no_walk_has_met_anybody_yet(
     mode: str, make_world: MakeWorld
