@@ -69,17 +69,46 @@ def test_texts_that_change_into_each_other_are_seen(world: World) -> None:
 
 
 def test_numbers_and_moments_at_their_ends(world: World) -> None:
-    for amount in (2**53 - 1, 2**53, 2**53 + 1, 2**60, 2**63 - 1, -1, -(2**53), -(2**53) - 1, -(2**62), 0):
-        world.sandbox.insert(sale_amount=amount, sales=min(abs(amount), 2**53))
-    first, last = -62_135_596_800_000, 253_402_300_799_999  # the years 1 and 9999
-    for moment in (first, -1, 0, 1, 2**31 * 1000, last):
-        world.sandbox.insert(created_ms=moment, first_sale_ms=moment, canceled_ms=moment)
+    amounts = (2**53 - 1, 2**53, 2**53 + 1, 2**60, 2**63 - 1, -1, -(2**53), -(2**53) - 1, -(2**62), 0)
+    odd = [world.sandbox.insert(sale_amount=each, sales=min(abs(each), 2**53)).id for each in amounts]
+    # From the year 1 to 9999; a day before its end, for those who look at it from the east.
+    moments = (-62_135_596_800_000, -1, 0, 1, 2**31 * 1000, 253_402_300_799_999 - 86_400_000)
+    odd += [
+        world.sandbox.insert(created_ms=each, first_sale_ms=each, canceled_ms=each).id for each in moments
+    ]
     world.load()
     rows = world.customers()
     for customer_id, expected in expected_rows(world.sandbox.snapshot()).items():
         expected["sale_amount"] = min(expected["sale_amount"], 2**63 - 1)  # Dub rounds up beyond it
         assert {name: rows[customer_id].get(name) for name in expected} == expected
     assert counts(world.load()) == (0, 0, 0)
+    # Whoever is gone is read from the warehouse and written once more.
+    for customer_id in odd:
+        world.sandbox.delete(customer_id)
+    assert counts(world.load(accept_vanished=len(odd))) == (0, 0, len(odd))
+    gone = world.customers()
+    for customer_id in odd:
+        assert gone[customer_id]["deleted_at"] is not None
+        assert gone[customer_id] | {"deleted_at": None, "observed_at": None} == rows[customer_id] | {
+            "deleted_at": None,
+            "observed_at": None,
+        }
+
+
+def test_the_last_moment_there_is(world: World) -> None:
+    """Where the warehouse shows moments of the east, it is of the year 10000, which Python does not know."""
+    customer = world.sandbox.insert(created_ms=253_402_300_799_999, first_sale_ms=253_402_300_799_999).id
+    assert counts(world.load())[0] > 0
+    assert counts(world.load()) == (0, 0, 0)
+    world.load("incremental")
+    world.sandbox.delete(customer)
+    assert counts(world.load()) == (0, 0, 1)
+    ((shown,),) = world.query(
+        "SELECT count(*) FROM dub.customers WHERE id = ? AND deleted_at IS NOT NULL "
+        "AND created_at > CAST('9999-12-31 23:59:59+00' AS TIMESTAMP WITH TIME ZONE)",
+        customer,
+    )
+    assert shown == 1
 
 
 def test_external_ids_that_differ_by_case_alone_one_after_the_other(world: World) -> None:
