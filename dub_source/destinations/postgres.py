@@ -1,4 +1,4 @@
-"""dlt's Postgres, with the files that rows go there in chosen, and files without rows let through."""
+"""dlt's Postgres: files of its kind are chosen, those without rows let through, and moments are of UTC."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -8,6 +8,9 @@ from typing import Any
 import pyarrow.parquet as pq
 from dlt.destinations import postgres
 from dlt.destinations.job_impl import FinalizedLoadJobWithFollowupJobs
+
+_IN_UTC = "-ctimezone=UTC"
+"""For a connection: a server in the east shows the last moment of 9999 as one of a year that Python lacks."""
 
 
 def with_formats(known: postgres) -> postgres:
@@ -34,7 +37,7 @@ class Postgres(postgres):
 
     @property
     def client_class(self) -> Any:
-        """A client that takes files without rows."""
+        """A client that takes files without rows, and whose connections show moments in UTC."""
         return _client_class()
 
 
@@ -44,6 +47,14 @@ def _client_class() -> Any:
     from dlt.destinations.impl.postgres.postgres import PostgresClient
 
     class Client(PostgresClient):
+        def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
+            given = dict(config.credentials.query or {})
+            if _IN_UTC not in given.get("options", ""):
+                config.credentials.query = given | {
+                    "options": f"{given.get('options', '')} {_IN_UTC}".strip()
+                }
+            super().__init__(schema, config, capabilities)
+
         def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> Any:
             # A table without rows is a file all the same, so that it is made; ADBC fails at one.
             if Path(file_path).suffix == ".parquet" and not pq.read_metadata(file_path).num_rows:
