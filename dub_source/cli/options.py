@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -21,7 +22,7 @@ R = TypeVar("R")
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<3}  {code.meaning}" for code in ExitCode)
 
-_PLACE = (
+_TABLES = (
     click.option(
         "--database", type=click.Path(path_type=Path), help="DuckDB file to work with (dub_customers.duckdb)."
     ),
@@ -29,6 +30,9 @@ _PLACE = (
     click.option(
         "--destination", default="duckdb", show_default=True, help="Any dlt destination that can merge."
     ),
+)
+_PLACE = (
+    *_TABLES,
     click.option("--pipelines-dir", type=click.Path(path_type=Path), help="Folder of dlt's working files."),
     click.option("--base-url", help="Address of the API, such as that of a sandbox."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
@@ -52,6 +56,18 @@ _FORM = (
         "--hash-column", "hash_columns", multiple=True, help="Hash this column with hash_key; repeatable."
     ),
 )
+
+
+def finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    """A number that is one: nan and inf pass click's ranges."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter("nan and inf are no durations.")
+    return value
+
+
+def tables_options(command: F) -> F:
+    """Where the customers are, for commands that only look: ``database``, ``dataset``, ``destination``."""
+    return _with(command, _TABLES)
 
 
 def place_options(command: F) -> F:

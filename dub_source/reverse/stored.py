@@ -1,7 +1,7 @@
 """What the destination has of plans and of customers: everything that planning and applying must read."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
 from dub_source.errors import DestinationError
 from dub_source.reverse.form import Form
 from dub_source.reverse.model import Change, Outcome, Plan, Result
+from dub_source.reverse.progress import REJECTIONS, Rejection, StoredPlan
 from dub_source.reverse.push_tables import (
     PUSH_CHANGES,
     PUSH_LOG,
@@ -46,25 +47,6 @@ MIRRORED = (
 _TABLES = {"plans": "push_plans", "changes": "push_changes", "log": "push_log", "runs": SYNC_RUNS}
 DONE = ", ".join(f"'{each}'" for each in ("applied", "accepted_not_applied", "already_applied"))
 """Results of changes that Dub has accepted, for a query."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPlan:
-    """A plan and how far it is.
-
-    Attributes:
-        plan: the plan.
-        results: how many of its changes ended so.
-    """
-
-    plan: Plan
-    results: Mapping[Result, int]
-
-    @property
-    def finished(self) -> bool:
-        """Whether every change has its final outcome."""
-        final = sum(count for result, count in self.results.items() if result != Result.NOT_ATTEMPTED)
-        return final == self.plan.changes
 
 
 class Stored:
@@ -119,6 +101,33 @@ class Stored:
             plan.plan_id,
         )
         return StoredPlan(plan, {Result(row["result"]): row["count"] for row in counted.to_pylist()})
+
+    def all_progress(self) -> list[StoredPlan]:
+        """How far all plans are, the newest first."""
+        counted = self._read(
+            pa.schema([("plan_id", pa.string()), ("result", pa.string()), ("count", pa.int64())]),
+            "log",
+            "SELECT {plan_id}, {result}, count(*) FROM {LOG} GROUP BY {plan_id}, {result}",
+        )
+        results: dict[str, dict[Result, int]] = defaultdict(dict)
+        for row in counted.to_pylist():
+            results[row["plan_id"]][Result(row["result"])] = row["count"]
+        return [StoredPlan(each, results.get(each.plan_id, {})) for each in self.plans()]
+
+    def rejections(self, plan_ids: Sequence[str]) -> list[Rejection]:
+        """What Dub has rejected of some plans and why, the most frequent reasons first."""
+        found: list[Rejection] = []
+        for some in chunks(plan_ids):
+            rows = self._read(
+                REJECTIONS,
+                "log",
+                "SELECT {plan_id}, {reason}, {status}, {code}, count(*), min({customer_id}) FROM {LOG} "
+                f"WHERE {{result}} = 'rejected' AND {{plan_id}} IN ({placeholders(some)}) "
+                "GROUP BY {plan_id}, {reason}, {status}, {code}",
+                *some,
+            )
+            found += [Rejection(**row) for row in rows.to_pylist()]
+        return sorted(found, key=lambda each: (-each.changes, each.plan_id, each.reason or ""))
 
     def changes(self, plan_id: str) -> list[Change]:
         """The changes of a plan, in their order.

@@ -126,7 +126,7 @@ class Summary:
     def _duration(self) -> str:
         if self.seconds is None:
             return ""
-        return f", about {_spoken(self.seconds)} at {self.requests_per_s:,.3g} a second"
+        return f", about {spoken(self.seconds)} at {self.requests_per_s:,.3g} a second"
 
     def _shown(self) -> list[str]:
         return [
@@ -223,7 +223,8 @@ def _text(value: str | None) -> str:
     return value if value == _HIDDEN else repr(value)
 
 
-def _spoken(duration: float) -> str:
+def spoken(duration: float) -> str:
+    """Seconds in words: ``12 s``, ``5 min``, ``3.2 h``."""
     if duration < 60:
         return f"{max(duration, 1):.0f} s"
     if duration < 3600:

@@ -11,6 +11,7 @@ from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.revert import revert
 from dub_source.runs.status import Status, status
 from dub_source.runs.steps import run_source
+from dub_source.runs.verdict import Verdict, judge
 from dub_source.runs.workspace_run import WorkspaceRun
 from dub_source.runs.workspaces import WorkspacesObserver, exit_code_of, load_workspaces
 
@@ -23,12 +24,14 @@ __all__ = [
     "PlanResult",
     "Status",
     "Trouble",
+    "Verdict",
     "WorkspaceRun",
     "WorkspacesObserver",
     "apply",
     "check",
     "erase",
     "exit_code_of",
+    "judge",
     "load",
     "load_workspaces",
     "plan",
