@@ -10,7 +10,7 @@ import click
 from dub_source.cli.erasing import erase
 from dub_source.cli.loading import check, load
 from dub_source.cli.options import finite
-from dub_source.cli.pushing import apply, plan, revert
+from dub_source.cli.pushing import apply, plan, revert, show
 from dub_source.cli.reporting import exit_on_error
 from dub_source.cli.status import status
 
@@ -71,5 +71,5 @@ def demo() -> int:
     return 0
 
 
-for command in (load, check, status, plan, apply, revert, erase):
+for command in (load, check, status, plan, show, apply, revert, erase):
     dub_source.add_command(command)

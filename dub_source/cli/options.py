@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -78,6 +79,45 @@ def place_options(command: F) -> F:
 def some_workspaces(command: F) -> F:
     """Which of several workspaces: ``workspaces``, ``all_workspaces``."""
     return _with(command, _SOME_WORKSPACES)
+
+
+def one_workspace(command: F) -> F:
+    """Which of several workspaces: ``workspace``."""
+    return _with(command, _ONE_WORKSPACE)
+
+
+def here(command: str, workspace: str | None, target: Target) -> str:
+    """A command with the options that it needs to be about this place."""
+    if workspace is not None:
+        return f"{command} --workspace {workspace}"
+    from dub_source.destinations import Target
+
+    usual = Target()
+    options = [
+        f"--{name} {shlex.quote(str(getattr(target, name)))}"
+        for name in ("destination", "dataset", "database")
+        if getattr(target, name) != getattr(usual, name)
+    ]
+    return " ".join([command, *options])
+
+
+def looked_at(
+    workspace: str | None, database: Path | None, dataset: str, destination: str
+) -> tuple[Target, str]:
+    """The place that the options of a command name that only looks, and its table of customers; no key.
+
+    Raises:
+        SettingsError: if there is no such workspace, or it cannot be used.
+    """
+    from dub_source.runs.pushing import configured_table
+    from dub_source.source import CUSTOMERS
+
+    if workspace is None:
+        return target_of(database, dataset, destination), configured_table()
+    from dub_source.workspaces import select
+
+    (one,) = select([workspace], destination=destination, dataset=dataset, database=database, keys=False)
+    return one.target, one.options.get("table_name") or CUSTOMERS
 
 
 def form_options(command: F) -> F:

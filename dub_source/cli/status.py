@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dub_source.cli.options import EXIT_CODES, finite, some_workspaces, tables_options, target_of
+from dub_source.cli.options import EXIT_CODES, finite, here, some_workspaces, tables_options, target_of
 from dub_source.cli.reporting import exit_on_error, say
 from dub_source.cli.status_words import lines
 from dub_source.cli.streams import tell
@@ -121,7 +120,8 @@ class _Look:
         if self.verdict is not None:
             said["verdict"] = self.verdict.line
             said["problems"] = [
-                {"text": each.text, "command": self._here(each.command)} for each in self.verdict.problems
+                {"text": each.text, "command": here(each.command, self.workspace, self.target)}
+                for each in self.verdict.problems
             ]
         found = {} if self.found is None else self.found.as_json()
         return whose | said | self.target.as_json() | found
@@ -134,22 +134,10 @@ class _Look:
             return
         say(f"{before}{self.verdict.line}")
         if not short:
-            commands = dict.fromkeys(self._here(each.command) for each in self.verdict.problems)
+            commands = dict.fromkeys(
+                here(each.command, self.workspace, self.target) for each in self.verdict.problems
+            )
             say("\n".join(lines(self.found, self.target, list(commands))))
-
-    def _here(self, command: str) -> str:
-        """A command, about this place."""
-        if self.workspace is not None:
-            return f"{command} --workspace {self.workspace}"
-        from dub_source.destinations import Target
-
-        theirs, usual = self.target, Target()
-        options = [
-            f"--{name} {shlex.quote(str(getattr(theirs, name)))}"
-            for name in ("destination", "dataset", "database")
-            if getattr(theirs, name) != getattr(usual, name)
-        ]
-        return " ".join([command, *options])
 
 
 def _look(workspace: str | None, target: Target, table: str, limits: dict[str, float]) -> _Look:

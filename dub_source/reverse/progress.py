@@ -2,10 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 import pyarrow as pa
 
 from dub_source.reverse.model import Plan, Result
+
+
+class PlanState(StrEnum):
+    """How far a plan is."""
+
+    OPEN = "open"  # nothing of it has been sent
+    EXPIRED = "expired"  # the same, and it is too old to be applied
+    BEGUN = "begun"  # an apply was stopped, and the rest waits
+    APPLIED = "applied"  # every change has its outcome
+    EMPTY = "empty"  # there was nothing to do
+
 
 REJECTIONS = pa.schema(
     [
@@ -58,3 +71,14 @@ class StoredPlan:
         """Whether every change has its final outcome."""
         final = sum(count for result, count in self.results.items() if result != Result.NOT_ATTEMPTED)
         return final == self.plan.changes
+
+    def state(self, at: datetime) -> PlanState:
+        """How far it is at a moment (UTC)."""
+        if not self.plan.changes:
+            return PlanState.EMPTY
+        if self.finished:
+            return PlanState.APPLIED
+        old = at - self.plan.created_at > timedelta(hours=self.plan.max_age_h)
+        if old and not self.results.keys() - {Result.NOT_ATTEMPTED}:
+            return PlanState.EXPIRED
+        return PlanState.BEGUN if self.results else PlanState.OPEN

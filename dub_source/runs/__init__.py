@@ -9,6 +9,7 @@ from dub_source.runs.plan import PlanResult, plan
 from dub_source.runs.pushing import push_options
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.revert import revert
+from dub_source.runs.show import show
 from dub_source.runs.status import Status, status
 from dub_source.runs.steps import run_source
 from dub_source.runs.verdict import Verdict, judge
@@ -38,5 +39,6 @@ __all__ = [
     "push_options",
     "revert",
     "run_source",
+    "show",
     "status",
 ]

@@ -98,8 +98,9 @@ class PastRuns:
         found = self._first(
             "customers",
             _CUSTOMERS,
-            "SELECT count(*), count(DISTINCT {id}), sum(CASE WHEN {deleted_at} IS NULL THEN 1 ELSE 0 END) "
-            "FROM {CUSTOMERS}",
+            # Postgres gives columns without names of their own one name, and dlt keeps one of them.
+            "SELECT count(*) AS n, count(DISTINCT {id}) AS ids, "
+            "sum(CASE WHEN {deleted_at} IS NULL THEN 1 ELSE 0 END) AS living FROM {CUSTOMERS}",
         )
         versions = self._first("history", _VERSIONS, "SELECT count(*) FROM {HISTORY}")
         numbers = {**found, **versions}
@@ -147,9 +148,9 @@ class PastRuns:
         runs = self._first(
             "runs",
             _LATELY,
-            "SELECT count(*), sum(CASE WHEN {status} = 'ok' THEN 0 ELSE 1 END), "
+            "SELECT count(*) AS n, sum(CASE WHEN {status} = 'ok' THEN 0 ELSE 1 END) AS failed, "
             # Postgres makes a sum of 64-bit integers a decimal.
-            "CAST(sum({requests}) AS BIGINT), sum({throttled_seconds}) FROM {RUNS} "
+            "CAST(sum({requests}) AS BIGINT) AS asked, sum({throttled_seconds}) AS waited FROM {RUNS} "
             "WHERE {table_name} = %s AND {started_at} >= %s",
             self._table,
             moment,

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from dub_source.destinations import Target
-from dub_source.reverse.model import Plan, Result
-from dub_source.reverse.progress import Rejection, StoredPlan
+from dub_source.reverse.model import Plan
+from dub_source.reverse.progress import PlanState, Rejection, StoredPlan
 from dub_source.reverse.stored import Stored
 from dub_source.runs.past_runs import NOTHING, Lately, PastRun, PastRuns
 from dub_source.runs.pushing import utc_now
@@ -17,16 +16,6 @@ from dub_source.source import CUSTOMERS
 
 LATELY_H = 24.0
 """Hours that are lately."""
-
-
-class PlanState(StrEnum):
-    """How far a plan is."""
-
-    OPEN = "open"  # nothing of it has been sent
-    EXPIRED = "expired"  # the same, and it is too old to be applied
-    BEGUN = "begun"  # an apply was stopped, and the rest waits
-    APPLIED = "applied"  # every change has its outcome
-    EMPTY = "empty"  # there was nothing to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +61,7 @@ class Status:
 
     def state_of(self, stored: StoredPlan) -> PlanState:
         """How far a plan is."""
-        if not stored.plan.changes:
-            return PlanState.EMPTY
-        if stored.finished:
-            return PlanState.APPLIED
-        old = self.at - stored.plan.created_at > timedelta(hours=stored.plan.max_age_h)
-        if old and not stored.results.keys() - {Result.NOT_ATTEMPTED}:
-            return PlanState.EXPIRED
-        return PlanState.BEGUN if stored.results else PlanState.OPEN
+        return stored.state(self.at)
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values, moments in ISO 8601; of the plans that do something, the newest ten."""

@@ -6,7 +6,7 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dub_source import runs
-from dub_source.runs.status import PlanState
+from dub_source.reverse.progress import PlanState
 from dub_source.sandbox import Fault
 from tests.reverse.conftest import MakePushWorld
 from tests.reverse.world import PushWorld
