@@ -464,7 +464,7 @@ def test_the_readme_lists_the_exit_codes_options_and_columns() -> None:
     for code in ExitCode:
         first = code.meaning.split(";")[0].split(":")[0]
         assert listed[code].startswith(first), code
-    for name in ("load", "check", "status", "sandbox", "plan", "apply", "revert"):
+    for name in ("load", "check", "status", "sandbox", "plan", "show", "apply", "revert"):
         for parameter in dub_source.commands[name].params:
             if parameter.param_type_name == "option":
                 assert f"`{parameter.opts[0]}" in readme, f"{name} {parameter.opts[0]}"

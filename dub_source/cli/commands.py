@@ -12,6 +12,7 @@ from dub_source.cli.loading import check, load
 from dub_source.cli.options import finite
 from dub_source.cli.pushing import apply, plan, revert, show
 from dub_source.cli.reporting import exit_on_error
+from dub_source.cli.starting import completion, init
 from dub_source.cli.status import status
 
 
@@ -20,7 +21,8 @@ from dub_source.cli.status import status
 def dub_source() -> None:
     """Every customer of a Dub workspace in your warehouse, and its decisions back in Dub.
 
-    The key comes from SOURCES__DUB__API_KEY, or from api_key under [sources.dub] in .dlt/secrets.toml.
+    Begin with: dub-source init. The key comes from SOURCES__DUB__API_KEY, or from api_key under
+    [sources.dub] in .dlt/secrets.toml.
     """
 
 
@@ -71,5 +73,5 @@ def demo() -> int:
     return 0
 
 
-for command in (load, check, status, plan, show, apply, revert, erase):
+for command in (init, load, check, status, plan, show, apply, revert, erase, completion):
     dub_source.add_command(command)

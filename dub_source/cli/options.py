@@ -39,13 +39,36 @@ _PLACE = (
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
     log_json_option,
 )
+
+
+def _known_workspaces(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """For the completion of a shell."""
+    from dub_source.errors import SettingsError
+    from dub_source.workspaces import workspace_names
+
+    try:
+        return [name for name in workspace_names() if name.startswith(begun)]
+    except SettingsError:
+        return []
+
+
 _SOME_WORKSPACES = (
     click.option(
-        "--workspace", "workspaces", multiple=True, help="This workspace of the settings; repeatable."
+        "--workspace",
+        "workspaces",
+        multiple=True,
+        shell_complete=_known_workspaces,
+        help="This workspace of the settings; repeatable.",
     ),
     click.option("--all-workspaces", is_flag=True, help="All workspaces of the settings."),
 )
-_ONE_WORKSPACE = (click.option("--workspace", help="This workspace of the settings, in its own place."),)
+_ONE_WORKSPACE = (
+    click.option(
+        "--workspace",
+        shell_complete=_known_workspaces,
+        help="This workspace of the settings, in its own place.",
+    ),
+)
 _FORM = (
     click.option(
         "--expanded/--no-expanded", default=None, help="Load link, partner, program, discount (default)."

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from dub_source.cli.options import EXIT_CODES, Where, looked_at, one_workspace, tables_options, where_options
 from dub_source.cli.push_reporting import about_apply, about_plan, apply_command, apply_progress, exit_code_of
@@ -19,6 +20,12 @@ from dub_source.process import unhurried_garbage_collector
 if TYPE_CHECKING:
     from dub_source.runs import PlanResult
 
+
+def _files(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """For the completion of a shell: a source may be a file."""
+    return [CompletionItem(begun, type="file")]
+
+
 _DELETES = (
     click.option("--max-deletes", type=int, help="Customers that the plan may delete."),
     click.option("--max-delete-share", type=float, help="Share of the customers that it may delete (0.1)."),
@@ -26,7 +33,7 @@ _DELETES = (
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("source")
+@click.argument("source", shell_complete=_files)
 @click.option("--key", type=click.Choice(["id", "external_id"]), help="How rows name customers (id).")
 @click.option("--map", "mapping", multiple=True, help="email=primary_email: our column, theirs; repeatable.")
 @click.option(

@@ -46,7 +46,8 @@ def as_markdown(
     told = summary.remarks
     parts = [
         f"# Plan {_text(plan.plan_id)}",
-        f"**{_text(plan.sync)}** ({_text(plan.sync_mode)}), compared with {_text(plan.table)}, made "
+        f"**{_text(plan.sync)}** ({_text(plan.sync_mode)}): {plan.changes:,} changes, compared with "
+        f"{_text(plan.table)}, made "
         f"{_moment(plan.created_at)}. {_STATES[state]}",
         _table(("", "changes", "fields"), _counts(summary)),
         _bullets(_facts(summary, until if state is PlanState.OPEN else None)),
