@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Self
 
+from dub_source.destinations.duckdb_waiting import is_lock_conflict
 from dub_source.disk import out_of_room
 from dub_source.errors import (
     AlreadyRunning,
@@ -54,6 +55,7 @@ class ExitCode(IntEnum):
     RUNNING = 7, "another load into the same place is running; nothing was sent"
     STOPPED = 8, "stopped before anything was changed: by a guard of a plan, too many gone, another workspace"
     NOT_ALL = 9, "not all of a plan is in effect: rejected, drifted, ignored by Dub or not attempted"
+    ATTENTION = 10, "somebody should look: what status found is too old, unproven, rejected or not ended"
     OUT_OF_TIME = 124, "the time given by --max-seconds is up; nothing is half-written, the next run goes on"
     INTERRUPTED = 130, "interrupted (Ctrl-C, SIGINT); nothing is half-written"
     TERMINATED = 143, "ended by SIGTERM; nothing is half-written"
@@ -70,6 +72,7 @@ class ExitCode(IntEnum):
             ExitCode.REFUSED,
             ExitCode.STOPPED,
             ExitCode.NOT_ALL,
+            ExitCode.ATTENTION,
         )
 
 
@@ -116,7 +119,7 @@ class Terminated(KeyboardInterrupt):
 
 def explain(error: BaseException) -> Failure:
     """Find the error of ours behind whatever dlt wrapped around it, and say what it means."""
-    chain = _chain(error)
+    chain = causes(error)
     for each in chain:
         if isinstance(each, KeyboardInterrupt):
             # dlt's own kind of it knows which signal it was.
@@ -147,7 +150,7 @@ def describe(error: BaseException) -> str:
     went wrong (ENOSPC), and files, lines, functions.
     """
     lines = []
-    for each in reversed(_chain(error)):
+    for each in reversed(causes(error)):
         lines += [
             f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}'
             for frame, line in traceback.walk_tb(each.__traceback__)
@@ -169,7 +172,7 @@ def _about_destination(chain: list[BaseException]) -> str | None:
         if isinstance(each, MissingDependencyException):
             extras = [_EXTRAS.get(name, name) for name in each.dependencies]
             return f"The destination needs more packages: pip install '{' '.join(extras)}'."
-        if type(each).__module__.endswith("duckdb") and "lock on file" in str(each):
+        if is_lock_conflict(each):
             return "The database file is in use by another program: close it there, then run the same again."
     if any(
         isinstance(each, DestinationConnectionError)
@@ -238,11 +241,11 @@ def _leaves(traces: Mapping[str, Any]) -> set[str]:
 
 def cause(error: BaseException) -> BaseException:
     """The error of ours behind what dlt wrapped around it; else the one that began it all."""
-    chain = _chain(error)
+    chain = causes(error)
     return next((each for each in chain if isinstance(each, DubError)), chain[-1])
 
 
-def _chain(error: BaseException | None) -> list[BaseException]:
+def causes(error: BaseException | None) -> list[BaseException]:
     """The error and what it was raised from, outermost first."""
     found: list[BaseException] = []
     while error is not None and error not in found:

@@ -15,7 +15,10 @@ _WHERE_KEYS_ARE = (
     "create a workspace key (it begins with dub_) in Dub under Settings, API Keys, and set it as "
     "SOURCES__DUB__API_KEY or as api_key under [sources.dub] in .dlt/secrets.toml"
 )
-NO_KEY = f"There is no Dub API key in the settings: {_WHERE_KEYS_ARE}."
+NO_KEY = (
+    f"There is no Dub API key in the settings: {_WHERE_KEYS_ARE} (dub-source init makes that file); "
+    "dub-source sandbox has keys to practise with."
+)
 """What people read when there is no key, whichever way it is missed."""
 # Letters, digits and the few signs an address of an API consists of. Stricter than RFC 3986 on purpose: a
 # backslash, a space or a control character is read differently by different URL parsers, and one of them

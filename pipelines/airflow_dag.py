@@ -63,22 +63,15 @@ LOADED = (
     "mode reason read created updated deleted refreshed rows requests seconds throttled_seconds complete "
     "certified unread resumed run_id"
 ).split()
-PLANNED = "plan_id sync changes counts requests seconds guards_passed warnings results".split()
+PLANNED = (
+    "plan_id sync changes counts requests seconds guards_passed cannot_be_undone warnings results".split()
+)
 """What of a result is kept as XCom."""
 
 IN_PLAN = "{% set plan = ti.xcom_pull(task_ids='workspace.plan', map_indexes=ti.map_index) %}"
 SUBJECT = IN_PLAN + "Apply {{ plan.plan_id }} to the workspace {{ plan.workspace }}?"
-BODY = (
-    IN_PLAN
-    + """{{ plan.changes }} changes, {{ plan.requests }} requests.
-{% for kind, number in plan.counts.items() %}
-- {{ kind }}: {{ number }}{% endfor %}
-{% for warning in plan.warnings %}
-- **{{ warning }}**{% endfor %}
-{% for guard in plan.guards_passed %}
-- passed: {{ guard }}{% endfor %}
-"""
-)
+BODY = IN_PLAN + "{{ plan.review }}"
+"""The plan as Markdown, people's values hidden."""
 
 
 @dag(
@@ -203,7 +196,7 @@ def plan(name: str) -> dict[str, Any]:
     if not result.plan.changes:
         raise AirflowSkipException("Dub is as it should be: the plan is empty.")
     values = result.as_json()
-    return {"workspace": name} | {each: values[each] for each in PLANNED}
+    return {"workspace": name, "review": result.as_markdown()} | {each: values[each] for each in PLANNED}
 
 
 @task

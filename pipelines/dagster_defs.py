@@ -182,7 +182,8 @@ def plan(context: dg.OpExecutionContext, config: Push) -> Iterator[dg.Output[str
         runs.load(workspace.target, **workspace.options)
         planned = runs.plan(workspace.target, read_sync(file), folder=file.parent, **options)
     facts = planned.as_json()
-    shown = {name: facts[name] for name in ("plan_id", "sync", "changes", "counts", "requests", "warnings")}
+    names = ("plan_id", "sync", "changes", "counts", "requests", "cannot_be_undone", "warnings")
+    shown = {name: facts[name] for name in names}
     context.log.info("Planned: %s", shown)
     plan_id = planned.plan.plan_id
     if not planned.plan.changes:

@@ -344,7 +344,7 @@ def test_database_files_that_cannot_work(run: Run, sandbox: Sandbox, tmp_path: P
         ":memory:": "gone after the load",
         "loop.duckdb": "cannot be",
         "x" * 300: "cannot be used",
-        "/proc/rows.duckdb": "cannot be written",
+        "/proc/rows.duckdb": "cannot be opened",
     }.items():
         result = run("load", "--database", name)
         assert (name, result.exit_code) == (name, 6)
@@ -464,7 +464,7 @@ def test_the_readme_lists_the_exit_codes_options_and_columns() -> None:
     for code in ExitCode:
         first = code.meaning.split(";")[0].split(":")[0]
         assert listed[code].startswith(first), code
-    for name in ("load", "check", "sandbox", "plan", "apply", "revert"):
+    for name in ("load", "check", "status", "sandbox", "plan", "show", "apply", "revert"):
         for parameter in dub_source.commands[name].params:
             if parameter.param_type_name == "option":
                 assert f"`{parameter.opts[0]}" in readme, f"{name} {parameter.opts[0]}"

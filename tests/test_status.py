@@ -16,18 +16,9 @@ from tests.conftest import StartSandbox
 
 
 def test_status_of_a_place_that_nothing_was_loaded_into(tmp_path: Path) -> None:
-    found = runs.status(Target(database=tmp_path / "c.duckdb"))
-    assert found == runs.Status(
-        rows=0,
-        ids=0,
-        living=0,
-        versions=0,
-        loaded_at=None,
-        swept_at=None,
-        certified=None,
-        unread=0,
-        rejected=0,
-    )
+    now = datetime.now(UTC)
+    assert runs.status(Target(database=tmp_path / "c.duckdb"), clock=lambda: now) == runs.Status(at=now)
+    assert not (tmp_path / "c.duckdb").exists()
 
 
 def test_status_counts_customers_versions_runs_and_rejections(

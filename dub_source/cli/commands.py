@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,11 @@ import click
 
 from dub_source.cli.erasing import erase
 from dub_source.cli.loading import check, load
-from dub_source.cli.pushing import apply, plan, revert
+from dub_source.cli.options import finite
+from dub_source.cli.pushing import apply, plan, revert, show
 from dub_source.cli.reporting import exit_on_error
-
-
-def _finite(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
-    """A number that is one: nan and inf pass click's ranges."""
-    if not math.isfinite(value):
-        raise click.BadParameter("nan and inf are no durations.")
-    return value
+from dub_source.cli.starting import completion, init
+from dub_source.cli.status import status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,7 +21,8 @@ def _finite(_context: click.Context, _parameter: click.Parameter, value: float) 
 def dub_source() -> None:
     """Every customer of a Dub workspace in your warehouse, and its decisions back in Dub.
 
-    The key comes from SOURCES__DUB__API_KEY, or from api_key under [sources.dub] in .dlt/secrets.toml.
+    Begin with: dub-source init. The key comes from SOURCES__DUB__API_KEY, or from api_key under
+    [sources.dub] in .dlt/secrets.toml.
     """
 
 
@@ -43,7 +39,7 @@ def dub_source() -> None:
 )
 @click.option("--unreadable", type=click.IntRange(0), default=0, help="So many of them without externalId.")
 @click.option(
-    "--latency-ms", type=click.FloatRange(0), callback=_finite, default=0.0, help="Delay of every answer."
+    "--latency-ms", type=click.FloatRange(0), callback=finite, default=0.0, help="Delay of every answer."
 )
 @click.option(
     "--rate-limit", default="plan", show_default=True, help="Requests a window and key; or 'plan', 'off'."
@@ -51,7 +47,7 @@ def dub_source() -> None:
 @click.option(
     "--rate-window",
     type=click.FloatRange(0.1),
-    callback=_finite,
+    callback=finite,
     default=60.0,
     show_default=True,
     help="Seconds.",
@@ -77,5 +73,5 @@ def demo() -> int:
     return 0
 
 
-for command in (load, check, plan, apply, revert, erase):
+for command in (init, load, check, status, plan, show, apply, revert, erase, completion):
     dub_source.add_command(command)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -21,7 +23,7 @@ R = TypeVar("R")
 
 EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<3}  {code.meaning}" for code in ExitCode)
 
-_PLACE = (
+_TABLES = (
     click.option(
         "--database", type=click.Path(path_type=Path), help="DuckDB file to work with (dub_customers.duckdb)."
     ),
@@ -29,18 +31,44 @@ _PLACE = (
     click.option(
         "--destination", default="duckdb", show_default=True, help="Any dlt destination that can merge."
     ),
+)
+_PLACE = (
+    *_TABLES,
     click.option("--pipelines-dir", type=click.Path(path_type=Path), help="Folder of dlt's working files."),
     click.option("--base-url", help="Address of the API, such as that of a sandbox."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
     log_json_option,
 )
+
+
+def _known_workspaces(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """For the completion of a shell."""
+    from dub_source.errors import SettingsError
+    from dub_source.workspaces import workspace_names
+
+    try:
+        return [name for name in workspace_names() if name.startswith(begun)]
+    except SettingsError:
+        return []
+
+
 _SOME_WORKSPACES = (
     click.option(
-        "--workspace", "workspaces", multiple=True, help="This workspace of the settings; repeatable."
+        "--workspace",
+        "workspaces",
+        multiple=True,
+        shell_complete=_known_workspaces,
+        help="This workspace of the settings; repeatable.",
     ),
     click.option("--all-workspaces", is_flag=True, help="All workspaces of the settings."),
 )
-_ONE_WORKSPACE = (click.option("--workspace", help="This workspace of the settings, in its own place."),)
+_ONE_WORKSPACE = (
+    click.option(
+        "--workspace",
+        shell_complete=_known_workspaces,
+        help="This workspace of the settings, in its own place.",
+    ),
+)
 _FORM = (
     click.option(
         "--expanded/--no-expanded", default=None, help="Load link, partner, program, discount (default)."
@@ -54,6 +82,18 @@ _FORM = (
 )
 
 
+def finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    """A number that is one: nan and inf pass click's ranges."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter("nan and inf are no durations.")
+    return value
+
+
+def tables_options(command: F) -> F:
+    """Where the customers are, for commands that only look: ``database``, ``dataset``, ``destination``."""
+    return _with(command, _TABLES)
+
+
 def place_options(command: F) -> F:
     """Where the customers are, and how to print: ``database``, ``dataset``, ..., ``as_json``."""
     return _with(command, _PLACE)
@@ -62,6 +102,45 @@ def place_options(command: F) -> F:
 def some_workspaces(command: F) -> F:
     """Which of several workspaces: ``workspaces``, ``all_workspaces``."""
     return _with(command, _SOME_WORKSPACES)
+
+
+def one_workspace(command: F) -> F:
+    """Which of several workspaces: ``workspace``."""
+    return _with(command, _ONE_WORKSPACE)
+
+
+def here(command: str, workspace: str | None, target: Target) -> str:
+    """A command with the options that it needs to be about this place."""
+    if workspace is not None:
+        return f"{command} --workspace {workspace}"
+    from dub_source.destinations import Target
+
+    usual = Target()
+    options = [
+        f"--{name} {shlex.quote(str(getattr(target, name)))}"
+        for name in ("destination", "dataset", "database")
+        if getattr(target, name) != getattr(usual, name)
+    ]
+    return " ".join([command, *options])
+
+
+def looked_at(
+    workspace: str | None, database: Path | None, dataset: str, destination: str
+) -> tuple[Target, str]:
+    """The place that the options of a command name that only looks, and its table of customers; no key.
+
+    Raises:
+        SettingsError: if there is no such workspace, or it cannot be used.
+    """
+    from dub_source.runs.pushing import configured_table
+    from dub_source.source import CUSTOMERS
+
+    if workspace is None:
+        return target_of(database, dataset, destination), configured_table()
+    from dub_source.workspaces import select
+
+    (one,) = select([workspace], destination=destination, dataset=dataset, database=database, keys=False)
+    return one.target, one.options.get("table_name") or CUSTOMERS
 
 
 def form_options(command: F) -> F:

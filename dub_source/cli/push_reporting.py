@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dub_source.cli.json_log import LoggedApply, log, logs_json
+from dub_source.cli.options import here
 from dub_source.cli.reporting import progress_bar
 from dub_source.cli.streams import tell
 from dub_source.events import SECONDS_BETWEEN_EVENTS, warnings_as_events
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 def about_plan(result: PlanResult, workspace: str | None = None) -> str:
     """A plan in some lines, and how to go on."""
-    plan_id = result.plan.plan_id
     lines = result.summary.lines()
     if not result.plan.changes:
         return "\n".join([*lines, "There is nothing to change."])
@@ -33,10 +33,10 @@ def about_plan(result: PlanResult, workspace: str | None = None) -> str:
     if result.finished:
         lines += [
             "It is finished; what was rejected can be sent again:",
-            f"  {_apply(plan_id, workspace)} --retry-rejected",
+            f"  {apply_command(result, workspace)} --retry-rejected",
         ]
     else:
-        lines += ["Nothing has been written to Dub. Apply it:", f"  {_apply(plan_id, workspace)}"]
+        lines += ["Nothing has been written to Dub. Apply it:", f"  {apply_command(result, workspace)}"]
     return "\n".join(lines)
 
 
@@ -50,9 +50,12 @@ def about_apply(result: ApplyResult, workspace: str | None = None) -> str:
         lines.append(f"Stopped: {result.stopped_by}")
     counts = {each.value: number for each, number in result.counts.items()}
     if result.stopped_by is not None or counts.get("not_attempted"):
-        lines += ["Go on with the rest:", f"  {_apply(plan.plan_id, workspace)}"]
+        lines += ["Go on with the rest:", f"  {apply_command(result, workspace)}"]
     elif counts.get("rejected"):
-        lines += ["Send again what was rejected:", f"  {_apply(plan.plan_id, workspace)} --retry-rejected"]
+        lines += [
+            "Send again what was rejected:",
+            f"  {apply_command(result, workspace)} --retry-rejected",
+        ]
     return "\n".join(lines)
 
 
@@ -63,8 +66,9 @@ def exit_code_of(result: ApplyResult | EraseResult) -> int:
     return ExitCode.OK if result.complete else ExitCode.NOT_ALL
 
 
-def _apply(plan_id: str, workspace: str | None) -> str:
-    return f"dub-source apply {plan_id}{f' --workspace {workspace}' if workspace else ''}"
+def apply_command(result: PlanResult | ApplyResult, workspace: str | None) -> str:
+    """What to type to apply a plan."""
+    return here(f"dub-source apply {result.plan.plan_id}", workspace, result.target)
 
 
 def _counted(counts: Mapping[Result, int]) -> str:

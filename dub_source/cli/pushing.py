@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from dub_source.cli.options import EXIT_CODES, Where, where_options
-from dub_source.cli.push_reporting import about_apply, about_plan, apply_progress, exit_code_of
-from dub_source.cli.reporting import exit_on_error, progress, say_result
+from dub_source.cli.options import EXIT_CODES, Where, looked_at, one_workspace, tables_options, where_options
+from dub_source.cli.push_reporting import about_apply, about_plan, apply_command, apply_progress, exit_code_of
+from dub_source.cli.reporting import exit_on_error, progress, say, say_result
 from dub_source.failures import ExitCode
 from dub_source.process import unhurried_garbage_collector
 
 if TYPE_CHECKING:
     from dub_source.runs import PlanResult
+
+
+def _files(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """For the completion of a shell: a source may be a file."""
+    return [CompletionItem(begun, type="file")]
+
 
 _DELETES = (
     click.option("--max-deletes", type=int, help="Customers that the plan may delete."),
@@ -23,7 +33,7 @@ _DELETES = (
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("source")
+@click.argument("source", shell_complete=_files)
 @click.option("--key", type=click.Choice(["id", "external_id"]), help="How rows name customers (id).")
 @click.option("--map", "mapping", multiple=True, help="email=primary_email: our column, theirs; repeatable.")
 @click.option(
@@ -66,6 +76,49 @@ def plan(
         target, options = where.found()
         result = runs.plan(target, sync, refresh=refresh, folder=folder, observer=observer, **options)
     return _tell_plan(result, where.workspace, as_json=as_json, show_values=show_values)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("plan_id", metavar="[PLAN]", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "html", "json"]),
+    default="text",
+    show_default=True,
+    help="markdown is for a pull request, html a page of its own.",
+)
+@click.option("--show-values", is_flag=True, help="Show people's values in the samples.")
+@one_workspace
+@tables_options
+@exit_on_error
+def show(
+    plan_id: str | None,
+    form: str,
+    show_values: bool,
+    workspace: str | None,
+    database: Path | None,
+    dataset: str,
+    destination: str,
+) -> int:
+    """Show a stored [PLAN], or the newest one, to whoever is to say yes to it.
+
+    It looks at the warehouse alone: Dub is not asked, no key is needed, nothing is changed.
+    """
+    with unhurried_garbage_collector():
+        from dub_source import runs
+    target, table = looked_at(workspace, database, dataset, destination)
+    found = runs.show(target, plan_id, table=table)
+    shown = replace(found, summary=replace(found.summary, show_values=show_values))
+    command = apply_command(found, workspace)
+    texts: dict[str, Callable[[], str]] = {
+        "text": lambda: about_plan(shown, workspace),
+        "markdown": lambda: shown.as_markdown(command).rstrip(),
+        "html": lambda: shown.as_html(command).rstrip(),
+        "json": lambda: json.dumps(shown.as_json()),
+    }
+    say(texts[form]())
+    return ExitCode.OK
 
 
 @click.command(epilog=EXIT_CODES)

@@ -56,8 +56,12 @@ class Opened:
     storage: Storage
 
 
-def open_destination(target: Target) -> Opened:
+def open_destination(target: Target, *, read_only: bool = False) -> Opened:
     """The dlt destination of a target, and how to merge there.
+
+    Args:
+        target: the place.
+        read_only: open a file of DuckDB for reading alone. It must exist.
 
     Raises:
         SettingsError: if the dataset's name would not stay as it is.
@@ -67,7 +71,7 @@ def open_destination(target: Target) -> Opened:
     check_dataset(target.dataset)
     if target.destination == "duckdb":
         file = DuckDBFile.of(target.database, target.dataset)
-        return Opened(_duckdb(file), "upsert", file)
+        return Opened(_duckdb(file, read_only=read_only), "upsert", file)
     destination, strategies = _known(target.destination)
     if _keeps_files(destination):
         return _lake(target)
@@ -81,14 +85,15 @@ def open_destination(target: Target) -> Opened:
     )
 
 
-def _duckdb(file: DuckDBFile) -> Any:
+def _duckdb(file: DuckDBFile, *, read_only: bool) -> Any:
     """DuckDB with settings that keep a load small, unless dlt's configuration has others."""
-    import dlt
+    from dub_source.destinations.duckdb_destination import DuckDB
 
     path = str(file.path)
-    as_configured = dlt.destinations.duckdb(path)
+    as_configured = DuckDB(path)
     theirs = as_configured.configuration(as_configured.spec(), accept_partial=True).credentials.global_config
-    return dlt.destinations.duckdb({"database": path, "global_config": {**file.settings, **(theirs or {})}})
+    settings = {**file.settings, **(theirs or {})}
+    return DuckDB({"database": path, "read_only": read_only, "global_config": settings})
 
 
 def _keeps_files(destination: Any) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dub_source.destinations.duckdb_waiting import is_lock_conflict, patiently
 from dub_source.disk import out_of_room
 from dub_source.errors import DestinationError
 
@@ -147,11 +148,11 @@ class DuckDBFile:
         import duckdb
 
         try:
-            with duckdb.connect(str(self.path)) as connection:
+            with patiently(lambda: duckdb.connect(str(self.path))) as connection:
                 if not existed:
                     self._remove_unless_used(connection)
         except duckdb.Error as error:
-            raise DestinationError(self._sentence(error)) from None
+            raise self.failure(error) from None
 
     def _remove_if_unfinished(self) -> None:
         """Remove what is left where the disk was full, or a run was killed, while DuckDB made the file.
@@ -168,7 +169,7 @@ class DuckDBFile:
                 try:
                     duckdb.connect(str(self.path)).close()
                 except duckdb.Error as error:
-                    if not _is_lock_conflict(error):  # Somebody may be making it just now.
+                    if not is_lock_conflict(error):  # Somebody may be making it just now.
                         self.path.unlink()
 
     def _remove_if_without_rows(self) -> None:
@@ -198,9 +199,13 @@ class DuckDBFile:
                 self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
                 self.path.unlink(missing_ok=True)
 
-    def _sentence(self, error: Exception) -> str:
+    def failure(self, error: BaseException) -> DestinationError:
+        """What DuckDB said when the file was opened, as one sentence."""
+        return DestinationError(self._sentence(error))
+
+    def _sentence(self, error: BaseException) -> str:
         text = str(error)
-        if _is_lock_conflict(error):
+        if is_lock_conflict(error):
             return (
                 f"The database file {self.shown} is in use by another program: close it there, "
                 "or load into another file with --database."
@@ -213,18 +218,13 @@ class DuckDBFile:
             return f"The file {self.shown} is not a DuckDB database: name another one with --database."
         if "ermission" in text or "Cannot open" in text or "ead-only" in text:
             return (
-                f"The database file {self.shown} cannot be written: "
+                f"The database file {self.shown} cannot be opened: "
                 "check its permissions, or choose another file."
             )
         return (
             f"The database file {self.shown} cannot be opened by DuckDB ({type(error).__name__}): "
             "name another one with --database."
         )
-
-
-def _is_lock_conflict(error: BaseException) -> bool:
-    """Whether DuckDB says that another process has the file open."""
-    return type(error).__module__.endswith("duckdb") and "lock on file" in str(error)
 
 
 def _normal(name: str) -> str:

@@ -50,7 +50,7 @@ class Form:
             raise SettingsError(
                 f"The customers in the table {table} were loaded with other settings than these "
                 "(include_expanded_fields, exclude_columns, hash_columns, hash_key): use the settings of the "
-                "last load here, too, or load with these first."
+                "last load here, too, or run dub-source load with these first."
             )
 
 

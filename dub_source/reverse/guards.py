@@ -257,7 +257,7 @@ def check_mirror_age(loaded_at: datetime | None, *, now: datetime, max_age_h: fl
     if now - loaded_at > timedelta(hours=max_age_h):
         raise StaleMirror(
             f"The customers were loaded {_hours(now - loaded_at)} hours ago, and a plan compares with none "
-            f"older than {max_age_h:g} (max_mirror_age_h): load first, or plan with --refresh."
+            f"older than {max_age_h:g} (max_mirror_age_h): run `dub-source load`, or plan with --refresh."
         )
 
 
@@ -272,7 +272,7 @@ def check_plan_age(created_at: datetime, *, now: datetime, max_age_h: float) -> 
     if now - created_at > timedelta(hours=max_age_h):
         raise StalePlan(
             f"The plan was made {_hours(now - created_at)} hours ago, and none is applied that is older than "
-            f"{max_age_h:g} (max_plan_age_h): plan again."
+            f"{max_age_h:g} (max_plan_age_h): plan again with `dub-source plan`, which renews an equal plan."
         )
 
 

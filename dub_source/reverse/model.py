@@ -22,6 +22,10 @@ class Op(StrEnum):
     DELETE = "delete"
 
 
+KINDS = ((Op.UPDATE, False), (Op.UPDATE, True), (Op.CREATE, False), (Op.DELETE, False))
+"""Kinds of changes: what they do, and whether they are the first half of a swap."""
+
+
 class Result(StrEnum):
     """What became of a change; each ends in exactly one of them.
 

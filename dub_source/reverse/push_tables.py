@@ -32,6 +32,7 @@ PUSH_PLANS = pa.schema(
         ("requests", _NUMBER),
         ("reverts", _TEXT),
         ("max_age_h", pa.float64()),
+        ("remarks", _TEXT),  # a plan of an earlier version has none
     ]
 )
 PUSH_CHANGES = pa.schema(
@@ -81,10 +82,10 @@ def as_json(values: Values) -> str:
     return orjson.dumps(dict(values), option=orjson.OPT_SORT_KEYS).decode()
 
 
-def plan_rows(plan: Plan) -> pa.Table:
-    """A row of ``push_plans``."""
-    row = {name: getattr(plan, name) for name in PUSH_PLANS.names if name != "table_name"}
-    row |= {"table_name": plan.table, "counts": orjson.dumps(dict(plan.counts)).decode()}
+def plan_rows(plan: Plan, remarks: str | None = None) -> pa.Table:
+    """A row of ``push_plans``; ``remarks`` as of :class:`~dub_source.reverse.summary.Remarks`."""
+    row = {name: getattr(plan, name) for name in PUSH_PLANS.names if name not in ("table_name", "remarks")}
+    row |= {"table_name": plan.table, "counts": orjson.dumps(dict(plan.counts)).decode(), "remarks": remarks}
     return pa.Table.from_pylist([row], schema=PUSH_PLANS)
 
 
@@ -92,6 +93,7 @@ def plans_of(rows: pa.Table) -> Iterator[Plan]:
     """The plans of rows of ``push_plans``."""
     for row in rows.to_pylist():
         row["table"] = row.pop("table_name")
+        del row["remarks"]
         row["counts"] = orjson.loads(row["counts"] or "{}")
         yield Plan(**row)
 

@@ -59,7 +59,7 @@ class PushStore(Stored):
         self._opened = opened
         self._clock = clock
 
-    def save_plan(self, plan: Plan, changes: Sequence[Change]) -> Plan:
+    def save_plan(self, plan: Plan, changes: Sequence[Change], remarks: str | None = None) -> Plan:
         """Store a plan, or that it was made again: a plan that would be made just so is not too old.
 
         A plan that is finished stays as it is. Changes that are stored do so in any case.
@@ -67,6 +67,7 @@ class PushStore(Stored):
         Args:
             plan: the plan.
             changes: all of it.
+            remarks: what else there is to say about it, for who looks at it later; a JSON text.
 
         Returns:
             The plan as it is stored.
@@ -79,7 +80,7 @@ class PushStore(Stored):
         complete = stored is not None and self._stored_changes(plan.plan_id) == stored.changes
         if stored is not None and complete and self.progress(stored).finished:
             return stored
-        rows = [self._part("push_plans", "plan_id", merged, [plan_rows(plan)])]
+        rows = [self._part("push_plans", "plan_id", merged, [plan_rows(plan, remarks)])]
         if not complete:
             rows.append(self._part("push_changes", "change_key", added, [change_rows(plan.plan_id, changes)]))
         self._write(rows)

@@ -1,7 +1,7 @@
 """What the destination has of plans and of customers: everything that planning and applying must read."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,8 @@ from dub_source.destinations.sql_mirror import SqlMirror
 from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
 from dub_source.errors import DestinationError
 from dub_source.reverse.form import Form
-from dub_source.reverse.model import Change, Outcome, Plan, Result
+from dub_source.reverse.model import KINDS, Change, Outcome, Plan, Result
+from dub_source.reverse.progress import REJECTIONS, Rejection, StoredPlan
 from dub_source.reverse.push_tables import (
     PUSH_CHANGES,
     PUSH_LOG,
@@ -46,25 +47,6 @@ MIRRORED = (
 _TABLES = {"plans": "push_plans", "changes": "push_changes", "log": "push_log", "runs": SYNC_RUNS}
 DONE = ", ".join(f"'{each}'" for each in ("applied", "accepted_not_applied", "already_applied"))
 """Results of changes that Dub has accepted, for a query."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPlan:
-    """A plan and how far it is.
-
-    Attributes:
-        plan: the plan.
-        results: how many of its changes ended so.
-    """
-
-    plan: Plan
-    results: Mapping[Result, int]
-
-    @property
-    def finished(self) -> bool:
-        """Whether every change has its final outcome."""
-        final = sum(count for result, count in self.results.items() if result != Result.NOT_ATTEMPTED)
-        return final == self.plan.changes
 
 
 class Stored:
@@ -120,6 +102,39 @@ class Stored:
         )
         return StoredPlan(plan, {Result(row["result"]): row["count"] for row in counted.to_pylist()})
 
+    def all_progress(self) -> list[StoredPlan]:
+        """How far all plans are, the newest first."""
+        counted = self._read(
+            pa.schema([("plan_id", pa.string()), ("result", pa.string()), ("count", pa.int64())]),
+            "log",
+            "SELECT {plan_id}, {result}, count(*) FROM {LOG} GROUP BY {plan_id}, {result}",
+        )
+        results: dict[str, dict[Result, int]] = defaultdict(dict)
+        for row in counted.to_pylist():
+            results[row["plan_id"]][Result(row["result"])] = row["count"]
+        return [StoredPlan(each, results.get(each.plan_id, {})) for each in self.plans()]
+
+    def rejections(self, plan_ids: Sequence[str]) -> list[Rejection]:
+        """What Dub has rejected of some plans and why, the most frequent reasons first."""
+        found: list[Rejection] = []
+        for some in chunks(plan_ids):
+            rows = self._read(
+                REJECTIONS,
+                "log",
+                "SELECT {plan_id}, {reason}, {status}, {code}, count(*), min({customer_id}) FROM {LOG} "
+                f"WHERE {{result}} = 'rejected' AND {{plan_id}} IN ({placeholders(some)}) "
+                "GROUP BY {plan_id}, {reason}, {status}, {code}",
+                *some,
+            )
+            found += [Rejection(**row) for row in rows.to_pylist()]
+        return sorted(found, key=lambda each: (-each.changes, each.plan_id, each.reason or ""))
+
+    def remarks(self, plan_id: str) -> str | None:
+        """What else was said about a plan when it was made, as it was given to ``save_plan``."""
+        rows = self._rows(PUSH_PLANS, "plans", "WHERE {plan_id} = %s", plan_id)
+        text: str | None = rows["remarks"][0].as_py() if rows.num_rows else None
+        return text
+
     def changes(self, plan_id: str) -> list[Change]:
         """The changes of a plan, in their order.
 
@@ -127,13 +142,36 @@ class Stored:
             DestinationError: if the plan was stored in part only.
         """
         rows = self._rows(PUSH_CHANGES, "changes", "WHERE {plan_id} = %s ORDER BY {number}", plan_id)
+        self._check_whole(plan_id, rows.num_rows)
+        return list(changes_of(rows))
+
+    def first_changes(self, plan_id: str, most: int) -> list[Change]:
+        """The first changes of each kind, so many at most, without reading all of a large plan.
+
+        Raises:
+            DestinationError: if the plan was stored in part only.
+        """
+        self._check_whole(plan_id, self._stored_changes(plan_id))
+        found: list[Change] = []
+        for op, temporary in KINDS:
+            half = "{temporary} IS TRUE" if temporary else "{temporary} IS NOT TRUE"
+            rows = self._rows(
+                PUSH_CHANGES,
+                "changes",
+                f"WHERE {{plan_id}} = %s AND {{op}} = %s AND {half} ORDER BY {{number}} LIMIT {most}",
+                plan_id,
+                op.value,
+            )
+            found += changes_of(rows)
+        return found
+
+    def _check_whole(self, plan_id: str, stored: int) -> None:
         plan = self.plan(plan_id)
-        if plan is not None and plan.changes != rows.num_rows:
+        if plan is not None and plan.changes != stored:
             raise DestinationError(
                 f"The plan {plan_id} is stored in part only, because that was interrupted: make the same "
                 "plan again, which completes it."
             )
-        return list(changes_of(rows))
 
     def outcomes(self, plan_id: str) -> dict[int, Outcome]:
         """What became of the changes of a plan so far, by number."""
@@ -239,7 +277,9 @@ class Stored:
         return int(rows["count"][0].as_py()) if rows.num_rows else 0
 
     def _rows(self, schema: pa.Schema, part: str, condition: str, *parameters: Any) -> pa.Table:
-        selected = ", ".join(f"{{{name}}}" for name in schema.names)
+        # An earlier version may have made the table without some of them.
+        there = self._tables.columns[part]
+        selected = ", ".join(f"{{{name}}}" if name in there else f"NULL AS {name}" for name in schema.names)
         query = f"SELECT {selected} FROM {{{part.upper()}}} {condition}"
         return self._read(schema, part, query, *parameters)
 

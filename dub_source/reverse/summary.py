@@ -3,17 +3,51 @@
 Values are hidden unless somebody asks for them: what a plan prints ends up in the logs of whatever ran it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from dub_source.reverse.model import Change, Op, Plan, Values
+from dub_source.reverse.model import KINDS, Change, Op, Plan, Values
 
 SAMPLES = 3
 """Changes of each kind that are shown."""
 
 _HIDDEN = "***"
+_NOT_KEPT = (
+    "An earlier version made this plan, and has not kept which guards it passed and what it costs in time."
+)
 _PUBLIC = frozenset({"country"})
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What there is to say about a plan that is in none of its numbers. Nothing of it is about people.
+
+    Attributes:
+        passed: guards that it passed, in words.
+        ignored: columns of the desired state that are left out.
+        notes: what else there is to say: of a revert, what cannot come back.
+        final: what of it cannot be undone, in sentences.
+        requests_per_s: that may be sent; None if the key's limit is not known.
+    """
+
+    passed: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    final: tuple[str, ...] = ()
+    requests_per_s: float | None = None
+
+    def text(self) -> str:
+        """As a JSON text, to be stored with the plan."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of(cls, text: str) -> "Remarks":
+        """Those that were stored."""
+        values = json.loads(text)
+        lists = {name: tuple(values[name]) for name in ("passed", "ignored", "notes", "final")}
+        return cls(**lists, requests_per_s=values["requests_per_s"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,35 +58,31 @@ class Summary:
         plan: the plan.
         samples: the first changes of each kind.
         warnings: sentences.
-        passed: guards that it passed, in words.
-        ignored: columns of the desired state that are left out.
-        notes: what else there is to say: of a revert, what cannot come back.
-        requests_per_s: that may be sent; None if the key's limit is not known.
+        remarks: what else there is to say.
         show_values: whether people's values are shown.
     """
 
     plan: Plan
     samples: tuple[Change, ...] = field(repr=False)
     warnings: tuple[str, ...]
-    passed: tuple[str, ...]
-    ignored: tuple[str, ...]
-    notes: tuple[str, ...]
-    requests_per_s: float | None
+    remarks: Remarks
     show_values: bool
 
     @property
     def seconds(self) -> float | None:
         """How long an apply takes, about; None if the key's limit is not known."""
-        return None if self.requests_per_s is None else self.plan.requests / self.requests_per_s
+        rate = self.remarks.requests_per_s
+        return None if rate is None else self.plan.requests / rate
 
     def lines(self) -> list[str]:
         """For people."""
         plan = self.plan
         lines = [f"{plan.plan_id}: {plan.sync} ({plan.sync_mode}), compared with {plan.table}"]
-        lines += [f"  {name:<9} {text}" for name, text in self._facts()]
+        lines += [f"  {name:<9} {text}" for name, text in self.facts()]
         for title, texts in (
-            ("Guards passed:", self.passed),
-            ("Left out:", self.notes),
+            ("Guards passed:", self.remarks.passed),
+            ("Left out:", self.remarks.notes),
+            ("Cannot be undone:", self.remarks.final),
             ("Mind:", self.warnings),
             (f"The first changes{'' if self.show_values else ' (values hidden)'}:", self._shown()),
         ):
@@ -77,9 +107,10 @@ class Summary:
             "counts": dict(plan.counts),
             "requests": plan.requests,
             "seconds": None if self.seconds is None else round(self.seconds, 1),
-            "guards_passed": list(self.passed),
-            "ignored_columns": list(self.ignored),
-            "notes": list(self.notes),
+            "guards_passed": list(self.remarks.passed),
+            "ignored_columns": list(self.remarks.ignored),
+            "notes": list(self.remarks.notes),
+            "cannot_be_undone": list(self.remarks.final),
             "warnings": list(self.warnings),
             "values_shown": self.show_values,
             "samples": [
@@ -88,14 +119,15 @@ class Summary:
                     "op": each.op.value,
                     "customer_id": each.customer_id,
                     "temporary": each.temporary,
-                    "asked": self._values(each, each.asked),
-                    "before": self._values(each, each.before),
+                    "asked": self.values(each, each.asked),
+                    "before": self.values(each, each.before),
                 }
                 for each in self.samples
             ],
         }
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def facts(self) -> list[tuple[str, str]]:
+        """Its numbers, each with its name."""
         plan = self.plan
         facts = []
         if plan.reverts is not None:
@@ -110,8 +142,8 @@ class Summary:
             )
         facts += [(op.value, self._count(op)) for op in Op]
         facts.append(("requests", f"{plan.requests:,}{self._duration()}"))
-        if self.ignored:
-            facts.append(("ignored", f"the columns {', '.join(self.ignored)}"))
+        if self.remarks.ignored:
+            facts.append(("ignored", f"the columns {', '.join(self.remarks.ignored)}"))
         return facts
 
     def _count(self, op: Op) -> str:
@@ -126,7 +158,7 @@ class Summary:
     def _duration(self) -> str:
         if self.seconds is None:
             return ""
-        return f", about {_spoken(self.seconds)} at {self.requests_per_s:,.3g} a second"
+        return f", about {spoken(self.seconds)} at {self.remarks.requests_per_s:,.3g} a second"
 
     def _shown(self) -> list[str]:
         return [
@@ -134,7 +166,7 @@ class Summary:
         ]
 
     def _detail(self, change: Change) -> str:
-        asked, before = self._values(change, change.asked), self._values(change, change.before)
+        asked, before = self.values(change, change.asked), self.values(change, change.before)
         if change.op is Op.UPDATE:
             parts = [f"{column} {_text(before.get(column))} -> {_text(asked[column])}" for column in asked]
         else:
@@ -143,7 +175,8 @@ class Summary:
         half = " (first half of a swap)" if change.temporary else ""
         return f"{half}: {', '.join(parts)}" if parts else half
 
-    def _values(self, change: Change, values: Values) -> dict[str, str | None]:
+    def values(self, change: Change, values: Values) -> dict[str, str | None]:
+        """Values of a change as they are shown: hidden, unless they are to be shown."""
         return {
             column: value if value is None or self.show_values or column in _PUBLIC else _HIDDEN
             for column, value in values.items()
@@ -171,33 +204,70 @@ def summarize(
         notes: what else there is to say.
         show_values: whether to show people's values.
     """
-    return Summary(
-        plan=plan,
-        samples=_samples(changes),
-        warnings=tuple(_warnings(plan.counts)),
-        passed=tuple(passed),
-        ignored=tuple(ignored),
-        notes=tuple(notes),
-        requests_per_s=requests_per_s,
+    return summary_of(
+        plan,
+        [each for some in _first_of_each_kind(changes) for each in some],
+        Remarks(
+            tuple(passed),
+            tuple(ignored),
+            tuple(notes),
+            tuple(_final(plan.counts, _first_ids(changes))),
+            requests_per_s,
+        ),
         show_values=show_values,
     )
 
 
-def _samples(changes: Sequence[Change]) -> tuple[Change, ...]:
-    some: list[Change] = []
-    for kind in ((Op.UPDATE, False), (Op.UPDATE, True), (Op.CREATE, False), (Op.DELETE, False)):
+def summary_of(
+    plan: Plan, samples: Sequence[Change], remarks: Remarks | None, *, show_values: bool = False
+) -> Summary:
+    """The same of a plan that is stored.
+
+    Args:
+        plan: the plan.
+        samples: the first changes of each kind.
+        remarks: that were made when it was planned; None of a plan that an earlier version made.
+        show_values: whether to show people's values.
+    """
+    if remarks is None:
+        remarks = Remarks(notes=(_NOT_KEPT,), final=tuple(_final(plan.counts)))
+    return Summary(plan, tuple(samples), tuple(_warnings(plan.counts)), remarks, show_values)
+
+
+def _first_of_each_kind(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    for kind in KINDS:
         matching = (each for each in changes if (each.op, each.temporary) == kind)
-        some += [each for each, _ in zip(matching, range(SAMPLES), strict=False)]
-    return tuple(some)
+        yield [each for each, _ in zip(matching, range(SAMPLES), strict=False)]
+
+
+def _final(counts: Mapping[str, int], first_ids: int = 0) -> Iterator[str]:
+    """What a revert cannot bring back."""
+    if number := counts.get("delete", 0):
+        yield (
+            f"{_customers(number)} will be deleted for good: no plan brings them back, and their commissions "
+            "stay without a customer."
+        )
+    if number := counts.get("create", 0):
+        yield (
+            f"{_customers(number)} will be created: a revert leaves them there unless it is told to delete "
+            "them, which is final."
+        )
+    if first_ids:
+        yield (
+            f"{_customers(first_ids)} will get a first external id, which can be changed later, but not "
+            "taken away."
+        )
+
+
+def _first_ids(changes: Sequence[Change]) -> int:
+    return sum(
+        each.op is Op.UPDATE and bool(each.asked.get("external_id")) and not each.before.get("external_id")
+        for each in changes
+    )
 
 
 def _warnings(counts: Mapping[str, int]) -> list[str]:
     warnings = []
-    if number := counts.get("delete", 0):
-        warnings.append(
-            f"{_customers(number)} will be deleted for good: no plan brings them back, and their commissions "
-            "stay without a customer."
-        )
     if number := counts.get("swap", 0):
         warnings.append(
             f"{_customers(number)} will have a temporary external id, or no Stripe id, for a moment: what is "
@@ -223,7 +293,8 @@ def _text(value: str | None) -> str:
     return value if value == _HIDDEN else repr(value)
 
 
-def _spoken(duration: float) -> str:
+def spoken(duration: float) -> str:
+    """Seconds in words: ``12 s``, ``5 min``, ``3.2 h``."""
     if duration < 60:
         return f"{max(duration, 1):.0f} s"
     if duration < 3600:

@@ -9,8 +9,10 @@ from dub_source.runs.plan import PlanResult, plan
 from dub_source.runs.pushing import push_options
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.revert import revert
+from dub_source.runs.show import show
 from dub_source.runs.status import Status, status
 from dub_source.runs.steps import run_source
+from dub_source.runs.verdict import Verdict, judge
 from dub_source.runs.workspace_run import WorkspaceRun
 from dub_source.runs.workspaces import WorkspacesObserver, exit_code_of, load_workspaces
 
@@ -23,17 +25,20 @@ __all__ = [
     "PlanResult",
     "Status",
     "Trouble",
+    "Verdict",
     "WorkspaceRun",
     "WorkspacesObserver",
     "apply",
     "check",
     "erase",
     "exit_code_of",
+    "judge",
     "load",
     "load_workspaces",
     "plan",
     "push_options",
     "revert",
     "run_source",
+    "show",
     "status",
 ]

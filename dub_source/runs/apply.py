@@ -12,7 +12,7 @@ from dub_source.errors import InvalidArgument, SettingsError
 from dub_source.reverse import guards
 from dub_source.reverse.apply import ApplyObserver
 from dub_source.reverse.model import Plan
-from dub_source.reverse.store import PushStore
+from dub_source.reverse.stored import Stored
 from dub_source.runs.apply_result import ApplyResult
 from dub_source.runs.course import Course
 from dub_source.runs.pushing import pushing, utc_now
@@ -67,7 +67,7 @@ def apply(
         )
 
 
-def find_plan(store: PushStore, plan_id: str) -> Plan:
+def find_plan(store: Stored, plan_id: str) -> Plan:
     """The stored plan of this id, or whose id begins so.
 
     Raises:
@@ -78,13 +78,13 @@ def find_plan(store: PushStore, plan_id: str) -> Plan:
     if not re.fullmatch(rf"[a-z0-9_]{{{_SHORTEST},40}}", wanted):
         raise InvalidArgument(
             f"A plan is named by its id, such as plan_0123456789abcdef01234567, or by its first {_SHORTEST} "
-            "characters or more: see what dub-source plan has printed."
+            "characters or more: dub-source status lists them."
         )
     found = [each for each in store.plans() if each.plan_id.startswith(wanted)]
     if not found:
         raise InvalidArgument(
-            f"There is no plan {wanted} in this place: make it with dub-source plan, or name the database, "
-            "destination and dataset that it was made in."
+            f"There is no plan {wanted} in this place: dub-source status lists those that there are; make it "
+            "with dub-source plan, or name the database, destination and dataset that it was made in."
         )
     if len(found) > 1:
         raise InvalidArgument(

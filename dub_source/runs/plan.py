@@ -13,6 +13,7 @@ from dub_source.reverse import guards
 from dub_source.reverse.desired import ignored_columns, read_desired, read_owned
 from dub_source.reverse.model import Change, Plan, Result
 from dub_source.reverse.planning import Planned, plan_changes
+from dub_source.reverse.review import as_html, as_markdown
 from dub_source.reverse.summary import Summary, summarize
 from dub_source.reverse.sync_file import Sync
 from dub_source.runs.load import load
@@ -37,6 +38,14 @@ class PlanResult:
     results: Mapping[Result, int]
     finished: bool
     target: Target
+
+    def as_markdown(self, command: str | None = None, *, clock: Callable[[], datetime] = utc_now) -> str:
+        """For a pull request or an approval; ``command`` applies it."""
+        return as_markdown(self.summary, results=self.results, at=clock(), command=command)
+
+    def as_html(self, command: str | None = None, *, clock: Callable[[], datetime] = utc_now) -> str:
+        """The same as a page of its own."""
+        return as_html(self.as_markdown(command, clock=clock), title=self.plan.plan_id)
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -111,13 +120,14 @@ def stored_plan(
         target: the same place as it was named.
         shown: further arguments of :func:`~dub_source.reverse.summary.summarize`.
     """
-    stored = place.store.save_plan(made, changes)
+    told = summarize(made, changes, **shown)
+    stored = place.store.save_plan(made, changes, told.remarks.text())
     progress = place.store.progress(stored)
     # Of an equal plan that was made before, the numbers of now: how many rows needed nothing, for one.
     its_plan = replace(made, created_at=stored.created_at)
     return PlanResult(
         plan=its_plan,
-        summary=summarize(its_plan, changes, **shown),
+        summary=replace(told, plan=its_plan),
         results=progress.results,
         finished=progress.finished,
         target=target,

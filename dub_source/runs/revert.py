@@ -39,7 +39,7 @@ def revert(
         options: as of :func:`~dub_source.runs.plan.plan`.
 
     Returns:
-        The new plan, to be applied as any other; ``summary.notes`` says what cannot come back.
+        The new plan, to be applied as any other; ``summary.remarks.notes`` says what cannot come back.
 
     Raises:
         InvalidArgument: if there is no such plan.

@@ -1,25 +1,21 @@
 """``status``: what the warehouse itself says of its customers, of the runs and of the plans."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
-import dlt
-import pyarrow as pa
-
 from dub_source.destinations import Target
-from dub_source.destinations.sql_tables import SqlTables
-from dub_source.reverse.model import Plan, Result
+from dub_source.reverse.model import Plan
+from dub_source.reverse.progress import PlanState, Rejection, StoredPlan
 from dub_source.reverse.stored import Stored
-from dub_source.runs.warehouse import warehouse
-from dub_source.source import CUSTOMERS, SYNC_RUNS
+from dub_source.runs.past_runs import NOTHING, Lately, PastRun, PastRuns
+from dub_source.runs.pushing import utc_now
+from dub_source.runs.warehouse import reading
+from dub_source.source import CUSTOMERS
 
-_CUSTOMERS = pa.schema([("rows", pa.int64()), ("ids", pa.int64()), ("living", pa.int64())])
-_VERSIONS = pa.schema([("versions", pa.int64())])
-_SWEEP = pa.schema(
-    [("started_at", pa.timestamp("us", tz="UTC")), ("certified", pa.bool_()), ("unread", pa.int64())]
-)
+LATELY_H = 24.0
+"""Hours that are lately."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,81 +23,149 @@ class Status:
     """What there is.
 
     Attributes:
+        at: when that was, UTC.
         rows: in the table of customers, those of deleted ones included.
         ids: different ids among them; fewer than rows if a row is there twice.
         living: rows of customers who exist.
         versions: rows in the table of their history.
         loaded_at: when the last load that went well began, UTC; None if there was none.
+        incremental_at: the same of the last one that was incremental.
         swept_at: the same of the last one that read everybody.
         certified: whether that one proved that it met everybody; None if there was none.
         unread: how many customers it could not read.
-        rejected: changes that Dub rejected, in the newest plan of each sync.
+        last_run: the last run, failed ones included; None if there was none.
+        lately: what has happened in the last hours.
+        plans: all that are stored and how far they are, the newest first.
+        rejections: what Dub rejected of the newest plan of each sync.
     """
 
-    rows: int
-    ids: int
-    living: int
-    versions: int
-    loaded_at: datetime | None
-    swept_at: datetime | None
-    certified: bool | None
-    unread: int
-    rejected: int
+    at: datetime
+    rows: int = 0
+    ids: int = 0
+    living: int = 0
+    versions: int = 0
+    loaded_at: datetime | None = None
+    incremental_at: datetime | None = None
+    swept_at: datetime | None = None
+    certified: bool | None = None
+    unread: int = 0
+    last_run: PastRun | None = None
+    lately: Lately = NOTHING
+    plans: tuple[StoredPlan, ...] = field(default=(), repr=False)
+    rejections: tuple[Rejection, ...] = ()
+
+    @property
+    def rejected(self) -> int:
+        """Changes that Dub rejected, in the newest plan of each sync."""
+        return sum(each.changes for each in self.rejections)
+
+    def state_of(self, stored: StoredPlan) -> PlanState:
+        """How far a plan is."""
+        return stored.state(self.at)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values, moments in ISO 8601; of the plans that do something, the newest ten."""
+        shown = [each for each in self.plans if each.plan.changes][:10]
+        return {
+            "at": self.at.isoformat(),
+            "rows": self.rows,
+            "ids": self.ids,
+            "living": self.living,
+            "versions": self.versions,
+            "loaded_at": _iso(self.loaded_at),
+            "incremental_at": _iso(self.incremental_at),
+            "swept_at": _iso(self.swept_at),
+            "certified": self.certified,
+            "unread": self.unread,
+            "last_run": None if self.last_run is None else self.last_run.as_json(),
+            "lately": self.lately.as_json(),
+            "plans": [self._plan_as_json(each) for each in shown],
+            "plan_states": self.plan_states(),
+            "rejected": self.rejected,
+            "rejections": [
+                {
+                    "plan_id": each.plan_id,
+                    "reason": each.reason,
+                    "status": each.status,
+                    "code": each.code,
+                    "changes": each.changes,
+                    "customer_id": each.customer_id,
+                }
+                for each in self.rejections
+            ],
+        }
+
+    def plan_states(self) -> dict[str, int]:
+        """How many plans are how far."""
+        states = [self.state_of(each) for each in self.plans]
+        return {state.value: states.count(state) for state in PlanState}
+
+    def _plan_as_json(self, stored: StoredPlan) -> dict[str, Any]:
+        plan = stored.plan
+        return {
+            "plan_id": plan.plan_id,
+            "sync": plan.sync,
+            "sync_mode": plan.sync_mode,
+            "created_at": plan.created_at.isoformat(),
+            "state": self.state_of(stored).value,
+            "changes": plan.changes,
+            "counts": dict(plan.counts),
+            "results": {result.value: number for result, number in stored.results.items()},
+        }
 
 
-def status(target: Target, *, pipelines_dir: Path | None = None, table: str = CUSTOMERS) -> Status:
+def status(
+    target: Target,
+    *,
+    table: str = CUSTOMERS,
+    lately_h: float = LATELY_H,
+    clock: Callable[[], datetime] = utc_now,
+) -> Status:
     """Look at a place that customers are loaded into. Dub is not asked, and nothing is changed.
+
+    No key is needed, and a run that works with the place at the same time is not disturbed.
 
     Args:
         target: where they are.
-        pipelines_dir: the folder of dlt's working files; None takes dlt's default.
         table: the table of customers.
+        lately_h: hours that are lately.
+        clock: the time, UTC.
+
+    Returns:
+        Zeros and None for what is not there; also where nothing is there yet.
 
     Raises:
-        AlreadyRunning: if a run works with this place.
+        AlreadyRunning: if a run keeps the file of DuckDB for itself for longer than some seconds.
         DubError: for everything else that a person can do something about.
     """
-    with warehouse(target, pipelines_dir) as (pipeline, _):
+    now = clock()
+    with reading(target) as pipeline:
+        if pipeline is None:
+            return Status(at=now)
         stored = Stored(pipeline, table)
-        customers, versions, sweep = _read(pipeline, table)
+        past = PastRuns(pipeline, table)
+        good = past.good()
+        plans = [each for each in stored.all_progress() if each.plan.table == table]
         return Status(
-            **customers,
-            versions=versions,
-            loaded_at=stored.last_load(),
-            swept_at=sweep.get("started_at"),
-            certified=sweep.get("certified"),
-            unread=sweep.get("unread") or 0,
-            rejected=_rejected(stored),
+            at=now,
+            **past.customers(),
+            loaded_at=max(good.values(), default=None),
+            incremental_at=good.get("incremental"),
+            **past.last_sweep(),
+            last_run=past.last(),
+            lately=past.since(now - timedelta(hours=lately_h), lately_h),
+            plans=tuple(plans),
+            rejections=tuple(stored.rejections([each.plan_id for each in newest(plans).values()])),
         )
 
 
-def _read(pipeline: dlt.Pipeline, table: str) -> tuple[dict[str, int], int, dict[str, Any]]:
-    """The numbers of customers, of versions, and the last sweep."""
-    names = {"customers": table, "history": f"{table}_history", "runs": SYNC_RUNS}
-    tables = SqlTables(pipeline, names, called="What is stored of customers and runs")
-
-    def first(part: str, schema: pa.Schema, query: str, *parameters: Any) -> dict[str, Any]:
-        found = tables.read(schema, query, *parameters) if tables.columns[part] else ()
-        return next((row for rows in found for row in rows.to_pylist()), {})
-
-    living = "sum(CASE WHEN {deleted_at} IS NULL THEN 1 ELSE 0 END)"
-    customers = first(
-        "customers", _CUSTOMERS, f"SELECT count(*), count(DISTINCT {{id}}), {living} FROM {{CUSTOMERS}}"
-    )
-    versions = first("history", _VERSIONS, "SELECT count(*) FROM {HISTORY}")
-    sweep = first(
-        "runs",
-        _SWEEP,
-        "SELECT {started_at}, {certified}, {unread} FROM {RUNS} WHERE {status} = 'ok' AND {mode} = 'full' "
-        "AND {table_name} = %s ORDER BY {started_at} DESC LIMIT 1",
-        table,
-    )
-    return {name: customers.get(name) or 0 for name in _CUSTOMERS.names}, versions.get("versions", 0), sweep
+def newest(plans: list[StoredPlan]) -> Mapping[str, Plan]:
+    """The newest plan of each sync, by its name; ``plans`` have the newest first."""
+    found: dict[str, Plan] = {}
+    for each in plans:
+        found.setdefault(each.plan.sync, each.plan)
+    return found
 
 
-def _rejected(stored: Stored) -> int:
-    """In the newest plan of each sync."""
-    newest: dict[str, Plan] = {}
-    for plan in stored.plans():
-        newest.setdefault(plan.sync, plan)
-    return sum(stored.progress(plan).results.get(Result.REJECTED, 0) for plan in newest.values())
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -60,6 +60,7 @@ def select(
     destination: str = "duckdb",
     dataset: str = DEFAULT_DATASET,
     database: Path | str | None = None,
+    keys: bool = True,
 ) -> list[Workspace]:
     """Some of the configured workspaces, or all of them; nothing is sent.
 
@@ -72,9 +73,10 @@ def select(
         destination: of those that name none.
         dataset: how the datasets begin of those that name none.
         database: the DuckDB file of those that name none, one for all of them.
+        keys: whether each must have a key of its own; not for those who only look at what was loaded.
 
     Raises:
-        SettingsError: if one is unknown, named twice, has no key of its own, a setting that does not exist
+        SettingsError: if one is unknown, named twice, has no key, a setting that does not exist
             or cannot be used; if two of all that are configured have the same key or the same dataset.
         dlt's ConfigurationException: if a value has the wrong type, or dlt's files cannot be read.
     """
@@ -93,7 +95,7 @@ def select(
             raise SettingsError(f"The workspace {name} is named twice: name it once.")
     file = None if database is None else Path(database)
     found = {name: _workspace(providers, name, Target(destination, dataset), file) for name in known}
-    for name in wanted:
+    for name in wanted if keys else ():
         _check_key(found[name])
     _check_distinct(list(found.values()))
     return [found[name] for name in wanted]

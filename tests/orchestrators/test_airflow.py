@@ -178,7 +178,10 @@ def answer(api: str, run: Run, number: int, option: str) -> None:
         asked.raise_for_status()
         planned = run.result("plan", number)
         assert planned["plan_id"] in asked.json()["subject"]
-        assert f"{planned['changes']} changes" in asked.json()["body"]
+        body = asked.json()["body"]
+        assert body.startswith(f"# Plan {planned['plan_id']}\n")
+        assert f"{planned['changes']} changes" in body
+        assert "@" not in body
         sent = requests.patch(
             f"{route}/hitlDetails", json={"chosen_options": [option]}, headers=headers, timeout=30
         )

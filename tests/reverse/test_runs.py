@@ -399,7 +399,7 @@ def test_a_plan_is_taken_back(push_world: PushWorld) -> None:
 
     back = runs.revert(world.target, made.plan.plan_id, **world.here)
     assert back.plan.counts == {"update": 1, "update.name": 1}
-    assert (back.plan.reverts, len(back.summary.notes)) == (made.plan.plan_id, 2)
+    assert (back.plan.reverts, len(back.summary.remarks.notes)) == (made.plan.plan_id, 2)
     with pytest.raises(TooManyDeletes):
         runs.revert(world.target, made.plan.plan_id, delete_created=True, max_deletes=0, **world.here)
     with_created = runs.revert(world.target, made.plan.plan_id, delete_created=True, **world.here)

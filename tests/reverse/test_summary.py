@@ -124,7 +124,8 @@ def test_a_plan_as_json() -> None:
     ]
     assert told["samples"][0]["asked"] == {"name": "***"}
     assert told["samples"][2]["before"]["email"] is None
-    assert len(told["warnings"]) == 1
+    assert told["warnings"] == []
+    assert len(told["cannot_be_undone"]) == 2
     assert told["guards_passed"]
     assert summary(*ROWS, options={"key": "external_id"}).as_dict()["seconds"] is None
 
