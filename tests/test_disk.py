@@ -61,6 +61,7 @@ def rows(folder: Path) -> list[tuple[int, ...]]:
         return connection.execute(sql).fetchall()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit for the size of files")
 @pytest.mark.parametrize("file_kb", (0, 8, 64))
 @pytest.mark.parametrize("is_first", (True, False), ids=("first load", "later load"))

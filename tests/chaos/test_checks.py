@@ -18,6 +18,8 @@ from tests.promises.warehouse import contents
 from tests.reverse.world import PushWorld
 from tests.warehouses.duckdb_file import DuckDBWarehouse
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def sandbox(start_sandbox: StartSandbox) -> Sandbox:

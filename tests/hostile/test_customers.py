@@ -42,6 +42,7 @@ def load_twice(world: World) -> None:
     world.assert_as_in_dub()
 
 
+@pytest.mark.slow
 def test_texts(world: World) -> None:
     for number, text in enumerate(TEXTS.values()):
         world.sandbox.insert(
@@ -51,6 +52,7 @@ def test_texts(world: World) -> None:
     load_twice(world)
 
 
+@pytest.mark.slow
 def test_nul_becomes_what_every_warehouse_keeps(world: World) -> None:
     customer = world.sandbox.insert(name="a\0b", email="\0", external_id="\0\0").id
     assert counts(world.load()) == (world.sizes()[0], 0, 0)
@@ -59,6 +61,7 @@ def test_nul_becomes_what_every_warehouse_keeps(world: World) -> None:
     assert counts(world.load()) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_texts_that_change_into_each_other_are_seen(world: World) -> None:
     """Dub's database finds some of them equal; the warehouse must not."""
     customer = world.sandbox.insert(name="start").id
@@ -68,6 +71,7 @@ def test_texts_that_change_into_each_other_are_seen(world: World) -> None:
         assert counts(world.load()) == (0, 1, 0), ascii(text)
 
 
+@pytest.mark.slow
 def test_numbers_and_moments_at_their_ends(world: World) -> None:
     amounts = (2**53 - 1, 2**53, 2**53 + 1, 2**60, 2**63 - 1, -1, -(2**53), -(2**53) - 1, -(2**62), 0)
     odd = [world.sandbox.insert(sale_amount=each, sales=min(abs(each), 2**53)).id for each in amounts]
@@ -95,6 +99,7 @@ def test_numbers_and_moments_at_their_ends(world: World) -> None:
         }
 
 
+@pytest.mark.slow
 def test_the_last_moment_there_is(world: World) -> None:
     """Where the warehouse shows moments of the east, it is of the year 10000, which Python does not know."""
     customer = world.sandbox.insert(created_ms=253_402_300_799_999, first_sale_ms=253_402_300_799_999).id
@@ -111,6 +116,7 @@ def test_the_last_moment_there_is(world: World) -> None:
     assert shown == 1
 
 
+@pytest.mark.slow
 def test_external_ids_that_differ_by_case_alone_one_after_the_other(world: World) -> None:
     """Dub's database takes them for one, so that only one can be there at a time."""
     first = world.sandbox.insert(external_id="Same").id
@@ -182,6 +188,7 @@ LOADED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 def test_what_is_loaded_all_the_same(world: World, answer: Answer) -> None:
     customers = {what: world.sandbox.insert(name="Odd", email="odd@example.com").id for what in LOADED}
     world.load()
@@ -284,6 +291,7 @@ def test_a_sweep_that_goes_on_knows_whom_the_killed_one_refused(world: World, an
     assert result.report.created == len(living)
 
 
+@pytest.mark.slow
 def test_many_who_cannot_be_loaded(world: World, answer: Answer) -> None:
     ids = world.sandbox.ids()
     for number, customer in enumerate(ids):
@@ -296,6 +304,7 @@ def test_many_who_cannot_be_loaded(world: World, answer: Answer) -> None:
     world.assert_as_in_dub()
 
 
+@pytest.mark.slow
 def test_the_command_says_who_and_why_and_no_value(
     start_sandbox: StartSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def plan(world: PushWorld, name: str, content: bytes, *options: str) -> tuple[in
     return code, told if code else said
 
 
+@pytest.mark.slow
 @pytest.mark.only("duckdb")
 def test_what_is_saved_by_mistake_is_one_sentence_and_no_plan(world: PushWorld) -> None:
     (one, *_) = world.sandbox.ids()
@@ -74,6 +75,7 @@ def test_what_is_saved_by_mistake_is_one_sentence_and_no_plan(world: PushWorld) 
     assert not [each for each in world.sandbox.requests if each.method != "GET"]
 
 
+@pytest.mark.slow
 @pytest.mark.only("duckdb")
 def test_cells_that_are_too_much_for_dub_are_refused_by_row_and_column(world: PushWorld) -> None:
     ids = world.sandbox.ids()
