@@ -72,13 +72,14 @@ def with_person(world: PushWorld) -> str:
 VALUES = (*PERSON.values(), FORMER_EMAIL, "Q. Before", "crm-before", "quintessa.example", "Quintessa Planned")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "named",
     (
         {"emails": [PERSON["email"].upper()]},
-        pytest.param({"external_ids": [PERSON["external_id"]]}, marks=pytest.mark.slow),
-        pytest.param({"ids": ["ID"]}, marks=pytest.mark.slow),
-        pytest.param({"emails": [FORMER_EMAIL], "include_former": True}, marks=pytest.mark.slow),
+        {"external_ids": [PERSON["external_id"]]},
+        {"ids": ["ID"]},
+        {"emails": [FORMER_EMAIL], "include_former": True},
     ),
     ids=("email in another case", "external id", "id", "former email"),
 )
