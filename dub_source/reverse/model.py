@@ -46,6 +46,15 @@ class Result(StrEnum):
 IN_EFFECT = (Result.APPLIED, Result.ALREADY_APPLIED)
 """How changes have ended that are in effect as was asked for; of a delete, the customer is gone then."""
 
+_NOT_FOUND = 404
+
+
+def shows_gone(op: Op, result: Result, status: int | None) -> bool:
+    """Whether a change has ended in a way that says that its customer does not exist any more."""
+    if op is Op.DELETE:
+        return result in IN_EFFECT
+    return result is Result.DRIFTED and status == _NOT_FOUND
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

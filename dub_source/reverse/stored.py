@@ -12,7 +12,7 @@ from dub_source.destinations.sql_mirror import SqlMirror
 from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
 from dub_source.errors import DestinationError
 from dub_source.reverse.form import Form
-from dub_source.reverse.model import KINDS, Change, Outcome, Plan, Result
+from dub_source.reverse.model import KINDS, Change, Op, Outcome, Plan, Result, shows_gone
 from dub_source.reverse.progress import REJECTIONS, Rejection, StoredPlan
 from dub_source.reverse.push_tables import (
     PUSH_CHANGES,
@@ -238,19 +238,25 @@ class Stored:
         """Customers whom a plan has changed, and the mirror does not know: that load was killed half-way."""
         if not self.mirror.exists:
             return []
-        names = ("customer_id", "requested_at", "result", "asked", "answered")
+        names = ("customer_id", "requested_at", "op", "result", "status", "asked", "answered")
         done = self._read(
             pa.schema([PUSH_LOG.field(name) for name in names]),
             "log",
             f"SELECT {', '.join(f'{{{name}}}' for name in names)} FROM {{LOG}} WHERE {{plan_id}} = %s "
-            "AND {result} IN ('applied', 'accepted_not_applied') AND {customer_id} IS NOT NULL "
-            "ORDER BY {requested_at}",
+            "AND {customer_id} IS NOT NULL AND {requested_at} IS NOT NULL ORDER BY {requested_at}",
             plan_id,
-        )
-        changed = {row["customer_id"]: row["requested_at"] for row in done.to_pylist() if in_effect(row)}
-        known = self.mirror.known_of(list(changed))
-        seen = dict(zip(known["id"].to_pylist(), known["observed_at"].to_pylist(), strict=True))
-        return [each for each, moment in changed.items() if each not in seen or seen[each] < moment]
+        ).to_pylist()
+        ids = list(dict.fromkeys(row["customer_id"] for row in done))
+        known = {row["id"]: row for row in self.mirror.known_of(ids).to_pylist()}
+        changed = {row["customer_id"]: row["requested_at"] for row in done if in_effect(row)}
+        newer = [each for each, at in changed.items() if each not in known or known[each]["observed_at"] < at]
+        gone = {
+            row["customer_id"]
+            for row in done
+            if shows_gone(Op(row["op"]), Result(row["result"]), row["status"])
+        }
+        living = {each for each, row in known.items() if row["deleted_at"] is None}
+        return [*newer, *sorted((gone & living).difference(newer))]
 
     # Queries
 

@@ -14,14 +14,13 @@ from dub_source.destinations.locks import writing_alone
 from dub_source.errors import StalePlan
 from dub_source.reverse.apply import ApplyObserver, apply_plan
 from dub_source.reverse.journal import Journal
-from dub_source.reverse.model import IN_EFFECT, Op, Outcome, Plan, Result
+from dub_source.reverse.model import Op, Outcome, Plan, Result, shows_gone
 from dub_source.reverse.write_through import write_through
 from dub_source.runs.apply_result import ApplyResult, troubles
 from dub_source.runs.pushing import Pushing
 from dub_source.types import Page
 
 _SAMPLE = 200
-_NOT_FOUND = 404
 
 
 class Course:
@@ -39,7 +38,7 @@ class Course:
         self._plan = plan
         self._target = target
         self._changes = self._store.changes(plan.plan_id)
-        self._deletes = frozenset(each.number for each in self._changes if each.op is Op.DELETE)
+        self._ops = {each.number: each.op for each in self._changes}
 
     def run(
         self,
@@ -140,15 +139,11 @@ class Course:
         gone = {
             each.customer_id: each.requested_at
             for each in outcomes
-            if each.customer_id is not None and each.requested_at is not None and self._shows_gone(each)
+            if each.customer_id is not None
+            and each.requested_at is not None
+            and shows_gone(self._ops[each.number], each.result, each.status)
         }
         self._write(client, outcomes, pages, gone)
-
-    def _shows_gone(self, outcome: Outcome) -> bool:
-        """Whether the customer does not exist any more, by Dub's own words."""
-        if outcome.number in self._deletes:
-            return outcome.result in IN_EFFECT
-        return outcome.result is Result.DRIFTED and outcome.status == _NOT_FOUND
 
     def _write(
         self,

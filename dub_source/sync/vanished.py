@@ -1,6 +1,6 @@
 """Which customers are gone, with evidence, and whether that may be believed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -27,23 +27,29 @@ class Gone:
         """Their rows in full, marked as deleted."""
         ids = list(self.proven)
         for start in range(0, len(ids), _ROWS):
-            yield deleted_rows(_last_seen(ids[start : start + _ROWS], mirror), self.proven)
+            yield _marked(ids[start : start + _ROWS], mirror, self.proven)
 
 
-def _last_seen(ids: list[str], mirror: Mirror) -> pa.Table:
-    """Customers as they were last seen: their rows, or what a run killed since has left in the history."""
+def _marked(ids: list[str], mirror: Mirror, proven: Mapping[str, datetime]) -> pa.Table:
+    """Customers as they were last seen: their rows, or what a run killed since has left in the history.
+
+    If that says already that they are gone, its proof counts, so that both tables say the same.
+    """
     rows, known, versions = mirror.rows(ids), mirror.known_of(ids), mirror.latest_versions(ids)
     stored = known["observed_at"].take(pc.index_in(versions["id"], value_set=known["id"]))
-    newer = pc.fill_null(pc.greater(versions["observed_at"], stored), True)
-    versions = versions.filter(pc.and_(newer, pc.is_null(versions["deleted_at"])))
+    versions = versions.filter(pc.fill_null(pc.greater(versions["observed_at"], stored), True))
+    living = pc.is_null(versions["deleted_at"])
+    gone, versions = versions.filter(pc.invert(living)), versions.filter(living)
     older = pc.is_in(rows["id"], value_set=versions["id"])
-    return pa.concat_tables(
+    last_seen = pa.concat_tables(
         [
             rows.filter(pc.invert(older)),
             versions.select([name for name in rows.column_names if name in versions.column_names]),
         ],
         promote_options="default",
     )
+    first = dict(zip(gone["id"].to_pylist(), gone["deleted_at"].to_pylist(), strict=True))
+    return deleted_rows(last_seen, {**proven, **first})
 
 
 def check_workspace(client: DubClient, sample: list[str], *, known: int, limit: VanishLimit) -> None:

@@ -231,6 +231,31 @@ def test_customers_whose_row_is_older_than_our_change_are_found(loaded: World) -
         assert sorted(store.unmirrored(PLAN_ID)) == sorted(("cus_unknown", older))
 
 
+def test_customers_whom_a_plan_has_met_as_gone_and_whose_row_lives_are_found(loaded: World) -> None:
+    met, missed, deleted, marked = loaded.sandbox.ids()[:4]
+    loaded.sandbox.delete(marked)
+    loaded.load()
+    ((observed,),) = loaded.query("SELECT observed_at FROM dub.customers WHERE id = ?", met)
+    changes = [
+        update(0, met, name="N"),
+        update(1, missed, name="N"),
+        *(Change(number, Op.DELETE, each, None, {}) for number, each in enumerate((deleted, marked), 2)),
+    ]
+    later = observed + timedelta(seconds=1)
+    with store_of(loaded) as store:
+        store.save_plan(a_plan(changes), changes)
+        store.save_outcomes(
+            PLAN_ID,
+            [
+                an_outcome(0, Result.DRIFTED, status=200, customer_id=met, requested_at=later),
+                an_outcome(1, Result.DRIFTED, status=404, customer_id=missed, requested_at=later),
+                an_outcome(2, Result.ALREADY_APPLIED, status=404, customer_id=deleted, requested_at=later),
+                an_outcome(3, Result.ALREADY_APPLIED, status=404, customer_id=marked, requested_at=later),
+            ],
+        )
+        assert sorted(store.unmirrored(PLAN_ID)) == sorted((missed, deleted))
+
+
 def test_planning_reads_the_columns_that_there_are(make_world: MakeWorld) -> None:
     world = make_world(40)
     world.load(exclude_columns=["email", "country"])

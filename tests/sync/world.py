@@ -144,6 +144,7 @@ def is_of_one_form(one: Row, other: Row) -> bool:
 
 def assert_agree(version: Row, row: Row) -> None:
     """The newest version is the row; in another form, as far as both have values."""
+    assert version["deleted_at"] == row["deleted_at"]
     if is_of_one_form(version, row):
         assert fields(version) == fields(row)
         assert version["row_hash"] == row["row_hash"]
