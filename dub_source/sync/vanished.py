@@ -33,13 +33,16 @@ class Gone:
 def _marked(ids: list[str], mirror: Mirror, proven: Mapping[str, datetime]) -> pa.Table:
     """Customers as they were last seen: their rows, or what a run killed since has left in the history.
 
-    If that says already that they are gone, its proof counts, so that both tables say the same.
+    If that says already that they are gone, its proof counts, so that both tables say the same. Whom another
+    load has marked meanwhile is left out.
     """
     rows, known, versions = mirror.rows(ids), mirror.known_of(ids), mirror.latest_versions(ids)
     stored = known["observed_at"].take(pc.index_in(versions["id"], value_set=known["id"]))
     versions = versions.filter(pc.fill_null(pc.greater(versions["observed_at"], stored), True))
     living = pc.is_null(versions["deleted_at"])
     gone, versions = versions.filter(pc.invert(living)), versions.filter(living)
+    marked = known.filter(pc.is_valid(known["deleted_at"]))
+    rows = rows.filter(pc.invert(pc.is_in(rows["id"], value_set=marked["id"])))
     older = pc.is_in(rows["id"], value_set=versions["id"])
     last_seen = pa.concat_tables(
         [
