@@ -80,6 +80,7 @@ def test_a_look_waits_for_who_writes(start_sandbox: StartSandbox, tmp_path: Path
         holder.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_loads_and_looks_at_the_same_time(start_sandbox: StartSandbox, tmp_path: Path) -> None:
     """Two monitors that ask all the time; no load fails for that, and none of their looks does."""

@@ -69,6 +69,11 @@ def test_all_is_well() -> None:
         (
             {"last_run": PastRun("full", "failed", "Unauthorized", before(2), before(2))},
             "the last run, 2.0 h ago, failed (Unauthorized)",
+            "dub-source check",
+        ),
+        (
+            {"last_run": PastRun("full", "failed", "WalkIncomplete", before(2), before(2))},
+            "the last run, 2.0 h ago, failed (WalkIncomplete)",
             "dub-source load",
         ),
         (
@@ -105,7 +110,7 @@ def test_the_limits_are_those_that_are_given() -> None:
 def test_several_problems_are_one_line() -> None:
     verdict = judge(replace(GOOD, ids=1_199, certified=False, unread=1))
     assert verdict.line == (
-        "ATTENTION: 1 rows of customers are there twice; the last sweep was complete except 1."
+        "ATTENTION: 1 row of a customer is there twice; the last sweep was complete except 1."
     )
 
 
@@ -123,4 +128,6 @@ def test_nothing_was_loaded_yet() -> None:
     assert verdict.line == "ATTENTION: nothing has been loaded here yet."
     assert [each.command for each in verdict.problems] == ["dub-source load"]
     failed = Status(at=NOW, last_run=PastRun("full", "failed", "PlanTooLow", before(1), None))
-    assert "and the last run failed (PlanTooLow)" in judge(failed).line
+    verdict = judge(failed)
+    assert "and the last run failed (PlanTooLow)" in verdict.line
+    assert [(each.command, each.of_place) for each in verdict.problems] == [("dub-source check", False)]

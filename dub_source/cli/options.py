@@ -109,10 +109,12 @@ def one_workspace(command: F) -> F:
     return _with(command, _ONE_WORKSPACE)
 
 
-def here(command: str, workspace: str | None, target: Target) -> str:
-    """A command with the options that it needs to be about this place."""
+def here(command: str, workspace: str | None, target: Target | None) -> str:
+    """A command with the options that it needs to be about this workspace or this place."""
     if workspace is not None:
         return f"{command} --workspace {workspace}"
+    if target is None:
+        return command
     from dub_source.destinations import Target
 
     usual = Target()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dub_source.destinations import Target
     from dub_source.failures import Failure
     from dub_source.runs import Status, Verdict
+    from dub_source.runs.verdict import Problem
 
 
 @click.command(epilog=EXIT_CODES)
@@ -120,8 +121,7 @@ class _Look:
         if self.verdict is not None:
             said["verdict"] = self.verdict.line
             said["problems"] = [
-                {"text": each.text, "command": here(each.command, self.workspace, self.target)}
-                for each in self.verdict.problems
+                {"text": each.text, "command": self._here(each)} for each in self.verdict.problems
             ]
         found = {} if self.found is None else self.found.as_json()
         return whose | said | self.target.as_json() | found
@@ -134,10 +134,12 @@ class _Look:
             return
         say(f"{before}{self.verdict.line}")
         if not short:
-            commands = dict.fromkeys(
-                here(each.command, self.workspace, self.target) for each in self.verdict.problems
-            )
+            commands = dict.fromkeys(self._here(each) for each in self.verdict.problems)
             say("\n".join(lines(self.found, self.target, list(commands))))
+
+    def _here(self, problem: Problem) -> str:
+        """The command that goes on from it, about this place."""
+        return here(problem.command, self.workspace, self.target if problem.of_place else None)
 
 
 def _look(workspace: str | None, target: Target, table: str, limits: dict[str, float]) -> _Look:

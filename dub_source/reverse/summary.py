@@ -156,7 +156,7 @@ class Summary:
         return f"{counts.get(op.value, 0):,}" + (f" ({', '.join(columns)})" if columns else "")
 
     def _duration(self) -> str:
-        if self.seconds is None:
+        if self.seconds is None or not self.plan.requests:
             return ""
         return f", about {spoken(self.seconds)} at {self.remarks.requests_per_s:,.3g} a second"
 

@@ -18,7 +18,7 @@ def show(
 
     Args:
         target: where it is.
-        plan_id: or its first eight characters, or more; None is the newest plan that does something.
+        plan_id: or its first eight characters, or more; None is the plan that was made last.
         table: the table of customers.
         samples: how many changes of each kind to show.
 
@@ -48,7 +48,7 @@ def show(
 
 def _newest(stored: Stored, target: Target) -> Plan:
     for plan in stored.plans():
-        if plan.changes and plan.table == stored.table:
+        if plan.table == stored.table:
             return plan
     raise _none(target)
 
@@ -56,6 +56,6 @@ def _newest(stored: Stored, target: Target) -> Plan:
 def _none(target: Target) -> InvalidArgument:
     where = target.location
     return InvalidArgument(
-        f"There is no plan that does something in {where}, dataset {target.dataset}: make one with "
+        f"There is no plan in {where}, dataset {target.dataset}, yet: make one with "
         "dub-source plan, or name the database, destination and dataset that it was made in."
     )

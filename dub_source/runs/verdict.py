@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dub_source import errors
 from dub_source.failures import ExitCode
 from dub_source.reverse.progress import PlanState
 from dub_source.reverse.summary import spoken
+from dub_source.runs.past_runs import PastRun
 from dub_source.runs.status import Status, newest
 
 DEFAULT_MAX_AGE_H = 25.0
@@ -14,16 +16,21 @@ DEFAULT_MAX_AGE_H = 25.0
 DEFAULT_MAX_SWEEP_AGE_H = 49.0
 """A daily load sweeps every second day if it comes a minute early, and an hour."""
 
+_CHECK = "dub-source check"
 _LOAD = "dub-source load"
 _SWEEP = "dub-source load --mode full"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that somebody should look at: a part of a sentence, and the command that goes on from it."""
+    """Something that somebody should look at: a part of a sentence, and the command that goes on from it.
+
+    ``of_place`` is whether that command is about the place of the customers, and takes its options.
+    """
 
     text: str
     command: str
+    of_place: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +72,10 @@ def judge(
         max_sweep_age_h: the same for the last one that read everybody.
     """
     if there.loaded_at is None and there.rows == 0:
-        failed = f", and the last run failed ({there.last_run.error})" if there.last_run else ""
-        return Verdict((Problem(f"nothing has been loaded here yet{failed}", _LOAD),), "")
+        text, last = "nothing has been loaded here yet", there.last_run
+        if last is None:
+            return Verdict((Problem(text, _LOAD),), "")
+        return Verdict((_about_failure(f"{text}, and the last run failed ({last.error})", last),), "")
     problems = (*_rows(there), *_ages(there, max_age_h, max_sweep_age_h), *_runs(there), *_plans(there))
     swept = "" if there.swept_at is None else f", proven complete {ago(there.at, there.swept_at)}"
     loaded = "" if there.loaded_at is None else f", loaded {ago(there.at, there.loaded_at)}"
@@ -79,8 +88,9 @@ def ago(now: datetime, moment: datetime) -> str:
 
 
 def _rows(there: Status) -> Iterator[Problem]:
-    if there.rows > there.ids:
-        yield Problem(f"{there.rows - there.ids:,} rows of customers are there twice", _SWEEP)
+    if twice := there.rows - there.ids:
+        rows = "row of a customer is" if twice == 1 else "rows of customers are"
+        yield Problem(f"{twice:,} {rows} there twice", _SWEEP)
 
 
 def _ages(there: Status, max_age_h: float, max_sweep_age_h: float) -> Iterator[Problem]:
@@ -107,7 +117,16 @@ def _runs(there: Status) -> Iterator[Problem]:
     last = there.last_run
     if last is not None and last.status != "ok":
         when = ago(there.at, last.started_at)
-        yield Problem(f"the last run, {when}, failed ({last.error or 'for an unknown reason'})", _LOAD)
+        text = f"the last run, {when}, failed ({last.error or 'for an unknown reason'})"
+        yield _about_failure(text, last)
+
+
+def _about_failure(text: str, failed: PastRun) -> Problem:
+    """Of a failure that was about the key or the way to Dub, check says more than another load would."""
+    kind = getattr(errors, failed.error or "", None)
+    if isinstance(kind, type) and issubclass(kind, errors.RequestError):
+        return Problem(text, _CHECK, of_place=False)
+    return Problem(text, _LOAD)
 
 
 def _plans(there: Status) -> Iterator[Problem]:

@@ -35,6 +35,8 @@ from dub_source.types import Page
 NOW = 1_795_000_000.0
 SENTINEL = "sentinel"
 
+pytestmark = pytest.mark.slow
+
 fuzzed = settings(
     max_examples=300,
     deadline=timedelta(seconds=3),  # what takes longer hangs

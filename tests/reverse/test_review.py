@@ -184,16 +184,19 @@ def test_a_stored_plan_is_shown_as_it_was_when_it_was_made(make_push_world: Make
     assert len(push_world.sandbox.requests) == requests
     push_world.apply(made)
     assert runs.show(push_world.target).results == {Result.APPLIED: 3}
+    push_world.wish({first: {"name": "Ada"}})
+    empty = push_world.plan(name="others")
+    assert runs.show(push_world.target).plan == empty.plan, "and not one that somebody has made before"
     with pytest.raises(InvalidArgument, match="dub-source status lists"):
         runs.show(push_world.target, "plan_0000000")
 
 
 def test_where_there_is_no_plan(make_push_world: MakePushWorld) -> None:
     world = make_push_world(3, form=None)
-    with pytest.raises(InvalidArgument, match="There is no plan that does something"):
+    with pytest.raises(InvalidArgument, match="There is no plan in "):
         runs.show(world.target)
     world.load()
-    with pytest.raises(InvalidArgument, match="There is no plan that does something"):
+    with pytest.raises(InvalidArgument, match="There is no plan in "):
         runs.show(world.target)
 
 

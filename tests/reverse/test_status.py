@@ -60,6 +60,7 @@ def test_a_run_that_failed(push_world: PushWorld) -> None:
     assert found.lately.failed == 1
 
 
+@pytest.mark.slow
 def test_waiting_for_the_rate_limit_is_counted(make_push_world: MakePushWorld) -> None:
     world = make_push_world(120, rate_limit=10, rate_window_s=0.5)
     (row,) = world.sync_runs()
