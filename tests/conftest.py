@@ -10,6 +10,7 @@ import pytest
 
 from dub_source.sandbox import Dataset, Sandbox, load_seed
 from dub_source.sandbox.generate import generate
+from tests.sync.world import World
 from tests.warehouses import Make, Warehouse
 from tests.warehouses.delta import DeltaWarehouse
 from tests.warehouses.duckdb_file import DuckDBWarehouse
@@ -20,6 +21,7 @@ _ROOT = Path(__file__).parent.parent
 RECORDINGS = Path(os.environ.get("DUB_SOURCE_RECORDINGS") or _ROOT.parent / "shared" / "dub-api").resolve()
 
 StartSandbox = Callable[..., Sandbox]
+LoadOnce = Callable[[World], None]
 KIND = "--warehouse"
 
 
@@ -91,6 +93,25 @@ def make_warehouse(
             return made[-1]
 
         yield make
+
+
+@pytest.fixture
+def load_once(tmp_path_factory: pytest.TempPathFactory) -> LoadOnce:
+    """Load all of a world, or begin with what was loaded from one with as many customers, who are the same.
+
+    What is in the warehouse then was loaded by another machine: nothing is in the working folder.
+    """
+
+    def load(world: World) -> None:
+        customers = len(world.sandbox.ids())
+        saved = tmp_path_factory.getbasetemp() / f"loaded-{type(world.warehouse).__name__}-{customers}"
+        if saved.exists():
+            world.warehouse.begin_with(saved)
+        else:
+            world.load()
+            world.warehouse.save(saved)
+
+    return load
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """Worlds for tests of whole plans and applies."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,11 @@ from typing import Any
 import pytest
 
 from dub_source.sandbox import Dataset
-from tests.conftest import StartSandbox
+from tests.conftest import LoadOnce, StartSandbox
 from tests.reverse.world import PushWorld
 from tests.sync.conftest import MakeWorld, make_world
 from tests.sync.world import World
 from tests.warehouses import Make
-from tests.warehouses.duckdb_file import DuckDBWarehouse
 
 __all__ = [
     "loaded",
@@ -27,7 +25,12 @@ NO_FORM: dict[str, Any] = {}
 
 
 @pytest.fixture
-def make_push_world(start_sandbox: StartSandbox, make_warehouse: Make, tmp_path: Path) -> MakePushWorld:
+def make_push_world(
+    start_sandbox: StartSandbox,
+    make_warehouse: Make,
+    tmp_path: Path,
+    load_once: LoadOnce,
+) -> MakePushWorld:
     """A world of a dataset, or of so many customers; loaded with ``form``, or not if that is None."""
     made: list[PushWorld] = []
 
@@ -36,10 +39,13 @@ def make_push_world(start_sandbox: StartSandbox, make_warehouse: Make, tmp_path:
     ) -> PushWorld:
         folder = tmp_path / f"world-{len(made)}"
         folder.mkdir()
-        made.append(PushWorld(start_sandbox(dataset, **options), folder, make_warehouse(folder)))
-        if form is not None:
-            made[-1].load(**form)
-        return made[-1]
+        world = PushWorld(start_sandbox(dataset, **options), folder, make_warehouse(folder))
+        made.append(world)
+        if isinstance(dataset, int) and form == NO_FORM and not options:
+            load_once(world)
+        elif form is not None:
+            world.load(**form)
+        return world
 
     return make
 
@@ -51,14 +57,8 @@ def push_world(make_push_world: MakePushWorld) -> PushWorld:
 
 
 @pytest.fixture
-def loaded(make_world: MakeWorld, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A world of 40 customers that is loaded. They are always the same, so one load does for all tests."""
-    world, once = make_world(40), tmp_path_factory.getbasetemp() / "loaded_once.duckdb"
-    if not isinstance(world.warehouse, DuckDBWarehouse):
-        world.load()
-        return world
-    if not once.exists():
-        world.load()
-        shutil.copy(world.warehouse.file, once)
-    shutil.copy(once, world.warehouse.file)
+def loaded(make_world: MakeWorld, load_once: LoadOnce) -> World:
+    """A world of 40 customers that is loaded."""
+    world = make_world(40)
+    load_once(world)
     return world

@@ -86,6 +86,7 @@ def test_what_only_the_journal_knows_stays(push_world: PushWorld) -> None:
 def test_that_of_a_plan_that_is_not_stored_stays(push_world: PushWorld) -> None:
     """The same wish makes the same plan again: it must know then what was sent."""
     world = push_world
+    world.load("incremental")  # makes the working folder
     write_journal(world, "plan_0123456789abcdef01234567", APPLIED)
     world.load("incremental")
     assert left(world) == ["plan_0123456789abcdef01234567"]

@@ -61,6 +61,12 @@ class Warehouse(Protocol):
     def put_back(self, kept: Any, *, but: Sequence[str] = ()) -> None:
         """Make the dataset what it was then, but for some tables, which stay."""
 
+    def save(self, folder: Path) -> None:
+        """Copy everything, for other warehouses to begin with; files, if there are any, into a new folder."""
+
+    def begin_with(self, folder: Path) -> None:
+        """Be what another warehouse of this kind was when it was saved there; this one is empty."""
+
 
 Make = Callable[[Path], Warehouse]
 """A new warehouse of one kind; files, if it has any, in the folder."""

@@ -122,6 +122,12 @@ class DeltaWarehouse:
             shutil.copytree(newer / table, self.folder / DATASET / table)
         shutil.rmtree(newer)
 
+    def save(self, folder: Path) -> None:
+        shutil.copytree(self.folder, folder)
+
+    def begin_with(self, folder: Path) -> None:
+        shutil.copytree(folder, self.folder)
+
     def open(self, table: str) -> Any:
         """A table of deltalake."""
         from deltalake import DeltaTable

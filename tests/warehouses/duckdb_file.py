@@ -74,6 +74,13 @@ class DuckDBWarehouse:
             self.execute(f"ATTACH '{newer}' AS newer (READ_ONLY)", *_copying(but))
         newer.unlink()
 
+    def save(self, folder: Path) -> None:
+        folder.mkdir()
+        shutil.copy(self.file, folder / "saved.duckdb")
+
+    def begin_with(self, folder: Path) -> None:
+        shutil.copy(folder / "saved.duckdb", self.file)
+
 
 def _copying(tables: Sequence[str]) -> list[str]:
     return [

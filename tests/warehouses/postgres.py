@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 from dub_source.destinations import Target
@@ -106,6 +107,14 @@ class PostgresWarehouse:
                 f"TRUNCATE {DATASET}.{table}",
                 f"INSERT INTO {DATASET}.{table} ({columns}) SELECT {columns} FROM {kept}.{table}",
             )
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "database").write_text(self._server.new_database(like=self.database))
+
+    def begin_with(self, folder: Path) -> None:
+        self._server.drop(self.database)
+        self._server.new_database(self.database, like=(folder / "database").read_text())
 
     def _tables_of(self, schema: str) -> list[str]:
         sql = "SELECT tablename FROM pg_tables WHERE schemaname = ? ORDER BY 1"

@@ -77,10 +77,11 @@ class PostgresServer:
     def _hidden_door(self) -> Path:
         return self._socket / "hidden"
 
-    def new_database(self) -> str:
-        """The name of a new, empty database."""
-        name = f"test_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+    def new_database(self, name: str | None = None, *, like: str = "template1") -> str:
+        """The name of a new database, a copy of one that nobody uses at this moment."""
+        name = name or f"test_{next(self._numbers)}"
+        # Without fsync, files are copied in half the time that their pages take through the log.
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {like} STRATEGY file_copy")
         return name
 
     def drop(self, database: str) -> None:
