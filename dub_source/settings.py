@@ -78,9 +78,14 @@ class Settings:
         return None if limit is None else limit * self.max_rate_share / self.rate_window_s
 
     @property
+    def host(self) -> str:
+        """The name or address of the server."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
     def is_loopback(self) -> bool:
         """Whether base_url is on this machine."""
-        return _is_loopback(urlsplit(self.base_url).hostname or "")
+        return _is_loopback(self.host)
 
 
 def _checked_key(key: object) -> str:

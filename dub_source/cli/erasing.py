@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dub_source.cli.options import EXIT_CODES, Where, where_options
-from dub_source.cli.push_reporting import apply_progress, exit_code_of
+from dub_source.cli.push_reporting import apply_progress
 from dub_source.cli.reporting import exit_on_error, say_result
 from dub_source.failures import ExitCode
 from dub_source.process import unhurried_garbage_collector
@@ -63,7 +63,7 @@ def erase(
             **options,
             **bounds,
         )
-    code = exit_code_of(result) if yes else ExitCode.OK
+    code = result.exit_code if yes else ExitCode.OK
     say_result(result.as_json(), lambda: about_erasure(result, done=yes), code, as_json=as_json)
     return code
 

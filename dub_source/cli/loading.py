@@ -19,7 +19,6 @@ from dub_source.cli.options import (
 )
 from dub_source.cli.reporting import exit_on_error, in_one_line, progress, say, say_result, summary
 from dub_source.cli.workspaces import chosen_workspaces, load_some
-from dub_source.failures import ExitCode
 from dub_source.process import unhurried_garbage_collector
 
 
@@ -89,7 +88,7 @@ def load(
             observer=observer,
             **options,
         )
-    code = ExitCode.OK if result.report.complete else ExitCode.INCOMPLETE
+    code = result.exit_code
     values = result.as_json()
     say_result(values, lambda: in_one_line(values) if quiet else summary(result), code, as_json=as_json)
     return code

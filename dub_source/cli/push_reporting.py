@@ -13,14 +13,13 @@ from dub_source.cli.options import here
 from dub_source.cli.reporting import progress_bar
 from dub_source.cli.streams import tell
 from dub_source.events import SECONDS_BETWEEN_EVENTS, warnings_as_events
-from dub_source.failures import ExitCode, explain
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from dub_source.reverse.apply import ApplyObserver
     from dub_source.reverse.model import Result
-    from dub_source.runs import ApplyResult, EraseResult, PlanResult, Trouble
+    from dub_source.runs import ApplyResult, PlanResult, Trouble
 
 
 def about_plan(result: PlanResult, workspace: str | None = None) -> str:
@@ -57,13 +56,6 @@ def about_apply(result: ApplyResult, workspace: str | None = None) -> str:
             f"  {apply_command(result, workspace)} --retry-rejected",
         ]
     return "\n".join(lines)
-
-
-def exit_code_of(result: ApplyResult | EraseResult) -> int:
-    """What ended it early decides; else whether everything is in effect."""
-    if result.stopped_by is not None:
-        return explain(result.stopped_by).exit_code
-    return ExitCode.OK if result.complete else ExitCode.NOT_ALL
 
 
 def apply_command(result: PlanResult | ApplyResult, workspace: str | None) -> str:

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from dub_source.cli.options import EXIT_CODES, Where, looked_at, one_workspace, tables_options, where_options
-from dub_source.cli.push_reporting import about_apply, about_plan, apply_command, apply_progress, exit_code_of
+from dub_source.cli.push_reporting import about_apply, about_plan, apply_command, apply_progress
 from dub_source.cli.reporting import exit_on_error, progress, say, say_result
 from dub_source.failures import ExitCode
 from dub_source.process import unhurried_garbage_collector
@@ -151,7 +151,7 @@ def apply(
             observer=observer,
             **options,
         )
-    code = exit_code_of(result)
+    code = result.exit_code
     say_result(result.as_json(), lambda: about_apply(result, where.workspace), code, as_json=as_json)
     return code
 

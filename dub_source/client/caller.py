@@ -12,8 +12,9 @@ from typing import Any
 
 import orjson
 
+from dub_source import telemetry
 from dub_source.client.error_table import api_error
-from dub_source.client.rate_limit import RateLimiter
+from dub_source.client.rate_limit import Permit, RateLimiter
 from dub_source.client.retry import Operation, RetryLoop, RetryPolicy
 from dub_source.client.retry_after import ServerTimes
 from dub_source.client.transport import BEFORE_SENDING, Answer, Break, Broken, Transport
@@ -82,6 +83,9 @@ class Caller:
         self.limiter = limiter or RateLimiter(
             window_s=settings.rate_window_s, max_share=settings.max_rate_share, clock=clock, sleep=sleep
         )
+        self._host = settings.host
+        self._clock = clock
+        self._began_in = telemetry.here()
         self._lock = threading.Lock()
         self._statuses: Counter[int] = Counter()
         self._retries = 0
@@ -149,9 +153,36 @@ class Caller:
     ) -> Reply | RequestError:
         method = operation.method
         self._deadline.check()
+        asked_at = self._clock()
         permit = self.limiter.acquire()
-        result = self._transport.send(method, target, body=body, timeout=timeout)
+        waited_s = self._clock() - asked_at
+        with telemetry.unseen():
+            result = self._transport.send(method, target, body=body, timeout=timeout)
         self._note(number, method, route, result)
+        reply = self._understood(permit, result, method, route, check, accept)
+        telemetry.request(
+            method,
+            route,
+            host=self._host,
+            status=result.status,
+            error=type(reply).__name__ if isinstance(reply, RequestError) else None,
+            attempt=number,
+            started_at=result.started_at,
+            ended_at=result.received_at,
+            waited_s=waited_s,
+            parent=self._began_in,
+        )
+        return reply
+
+    def _understood(
+        self,
+        permit: Permit,
+        result: Answer | Broken,
+        method: str,
+        route: str,
+        check: Callable[[Any], bool],
+        accept: tuple[type[ApiError], ...],
+    ) -> Reply | RequestError:
         if isinstance(result, Broken):
             if result.how in BEFORE_SENDING:
                 self.limiter.release(permit)

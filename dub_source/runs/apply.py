@@ -15,12 +15,14 @@ from dub_source.reverse.model import Plan
 from dub_source.reverse.stored import Stored
 from dub_source.runs.apply_result import ApplyResult
 from dub_source.runs.course import Course
+from dub_source.runs.observed import observed
 from dub_source.runs.pushing import pushing, utc_now
 
 _SHORTEST = 8
 """Characters of a plan's id that name it, if no other one begins so."""
 
 
+@observed("apply")
 def apply(
     target: Target,
     plan_id: str,

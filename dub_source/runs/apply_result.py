@@ -6,6 +6,7 @@ from typing import Any
 
 from dub_source.destinations import Target
 from dub_source.errors import DubError
+from dub_source.failures import ExitCode, explain
 from dub_source.reverse.apply import ApplyReport
 from dub_source.reverse.model import IN_EFFECT, Outcome, Plan, Result
 
@@ -60,6 +61,13 @@ class ApplyResult:
     def complete(self) -> bool:
         """Whether everything that the plan lists is in effect."""
         return sum(self.counts.get(each, 0) for each in IN_EFFECT) == self.plan.changes
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a process ends with: what ended it early decides; else whether everything is in effect."""
+        if self.stopped_by is not None:
+            return explain(self.stopped_by).exit_code
+        return ExitCode.OK if self.complete else ExitCode.NOT_ALL
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from dub_source.destinations import Target
 from dub_source.errors import DubError, TooManyDeletes
+from dub_source.failures import ExitCode, explain
 from dub_source.reverse.apply import ApplyObserver
 from dub_source.reverse.erasing import Erasing, erase_plan
 from dub_source.reverse.model import IN_EFFECT, Plan, Result
@@ -16,6 +17,7 @@ from dub_source.reverse.named import Named
 from dub_source.reverse.persons import Found, Persons
 from dub_source.runs.apply_result import ApplyResult
 from dub_source.runs.course import Course
+from dub_source.runs.observed import observed
 from dub_source.runs.plan import PlanResult, stored_plan
 from dub_source.runs.pushing import Pushing, pushing, utc_now
 
@@ -72,6 +74,13 @@ class EraseResult:
         found = self.living + self.deleted_before
         return not (self.left or self.waiting) and (not found or bool(self.applies))
 
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a process ends with: what ended it early decides; else whether everything is in effect."""
+        if self.stopped_by is not None:
+            return explain(self.stopped_by).exit_code
+        return ExitCode.OK if self.complete else ExitCode.NOT_ALL
+
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
         return {
@@ -93,6 +102,7 @@ class EraseResult:
         }
 
 
+@observed("erase", only_with="apply")
 def erase(
     target: Target,
     *,

@@ -10,6 +10,7 @@ from dub_source.destinations import Target, open_destination
 from dub_source.errors import DubError
 from dub_source.runs.arguments import given
 from dub_source.runs.journals import clear_journals_after_load
+from dub_source.runs.observed import observed
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.steps import run_source
 from dub_source.runs.warehouse import warehouse
@@ -17,6 +18,7 @@ from dub_source.source import CUSTOMERS, dub
 from dub_source.sync import Observer
 
 
+@observed("load")
 def load(
     target: Target, *, pipelines_dir: Path | None = None, observer: Observer | None = None, **options: Any
 ) -> LoadResult:

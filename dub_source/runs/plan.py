@@ -17,6 +17,7 @@ from dub_source.reverse.review import as_html, as_markdown
 from dub_source.reverse.summary import Summary, summarize
 from dub_source.reverse.sync_file import Sync
 from dub_source.runs.load import load
+from dub_source.runs.observed import observed
 from dub_source.runs.pushing import Pushing, checked_options, pushing, utc_now
 from dub_source.sync import Observer
 
@@ -56,6 +57,7 @@ class PlanResult:
         }
 
 
+@observed("plan")
 def plan(
     target: Target,
     sync: Sync,

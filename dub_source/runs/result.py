@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dub_source.destinations import Target
+from dub_source.failures import ExitCode
 from dub_source.sync import Observer, Report
 
 
@@ -23,6 +24,11 @@ class LoadResult:
     rows: int
     seconds: float
     target: Target
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a process ends with."""
+        return ExitCode.OK if self.report.complete else ExitCode.INCOMPLETE
 
     @property
     def query(self) -> str:

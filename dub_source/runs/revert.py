@@ -11,10 +11,12 @@ from dub_source.reverse.model import Op
 from dub_source.reverse.reverting import Reverted, revert_plan
 from dub_source.reverse.sync_file import DEFAULT_DELETE_SHARE
 from dub_source.runs.apply import find_plan
+from dub_source.runs.observed import observed
 from dub_source.runs.plan import PlanResult, stored_plan
 from dub_source.runs.pushing import Pushing, pushing, utc_now
 
 
+@observed("revert")
 def revert(
     target: Target,
     plan_id: str,

@@ -8,6 +8,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 
+from dub_source import telemetry
 from dub_source.destinations.loading import load_extracted
 from dub_source.destinations.locks import writing_alone
 from dub_source.destinations.views import create_validity_view
@@ -37,10 +38,12 @@ def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome) -> None:
     try:
         with ExitStack() as alone:
             outcome.when_read = lambda: alone.enter_context(writing_alone(pipeline))
-            pipeline.extract(source)
+            with telemetry.span("dub_source read"):
+                pipeline.extract(source)
             # Arrow keeps the memory of its batches, some 30 MB; DuckDB needs it now.
             pa.default_memory_pool().release_unused()
-            _load(pipeline, source)
+            with telemetry.span("dub_source write"):
+                _load(pipeline, source)
             shutil.rmtree(spool_folder(pipeline), ignore_errors=True)
             _make_view(pipeline, table)
     except BaseException as error:

@@ -75,9 +75,12 @@ def load_workspace(
         )
     except Exception as error:  # noqa: BLE001 - it fails alone, whatever it is
         return failed(workspace, error, since=began)
-    code = ExitCode.OK if result.report.complete else ExitCode.INCOMPLETE
     return WorkspaceRun(
-        workspace.name, workspace.target, code, result=result.as_json(), seconds=time.monotonic() - began
+        workspace.name,
+        workspace.target,
+        result.exit_code,
+        result=result.as_json(),
+        seconds=time.monotonic() - began,
     )
 
 

@@ -241,7 +241,7 @@ class World:
         free = [
             each
             for each in sorted({life.external_id for life in self._dead() if life.external_id})
-            if store.find_external(store.dataset.workspaces[0].id, each) is None
+            if store.find_external(WORKSPACE_ID, each) is None
         ]
         return bool(free) and self._insert(source, external_id=source.choice(free))
 

@@ -1,0 +1,152 @@
+"""What those who watch are told of every run: spans, metrics, and a line to a webhook when one has failed.
+
+The line goes where dlt's own setting ``runtime.slack_incoming_hook`` says: Slack, or whatever takes
+``{"text": ...}``. Nothing here is about people.
+"""
+
+import functools
+import html
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+import dlt
+import requests
+
+from dub_source import telemetry
+from dub_source.destinations import Target
+from dub_source.failures import ExitCode, Failure, cause, explain
+from dub_source.runs.apply_result import ApplyResult
+from dub_source.runs.result import LoadResult
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_PASSES = (ExitCode.OK, ExitCode.RUNNING, ExitCode.OUT_OF_TIME, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+"""After these nobody need be told: the next run does what this one did not, or somebody has ended it."""
+
+_HOOK = "runtime.slack_incoming_hook"
+_TIMEOUT_S = (3.0, 5.0)
+
+_within = threading.local()
+_logger = logging.getLogger("dub_source")
+
+
+def observed(command: str, *, only_with: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """For a run whose first argument is its ``target``.
+
+    Args:
+        command: its name.
+        only_with: the argument without which it changes nothing, and what it finds is no failure.
+    """
+
+    def decorate(run: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(run)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+            target: Any = kwargs.get("target") or next(iter(args), None)
+            outermost, _within.run = not getattr(_within, "run", False), True
+            began = time.monotonic()
+            failure: Failure | None = None
+            try:
+                with telemetry.span(f"dub_source {command}", _place(target)) as span:
+                    try:
+                        result = run(*args, **kwargs)
+                    except BaseException as error:
+                        failure = explain(error)
+                        span.failed(type(cause(error)).__name__, failure.sentence)
+                        raise
+                    if only_with is None or kwargs.get(only_with):
+                        failure = _failure_of(result)
+                    span.know(_figures(result))
+                    if failure is not None:
+                        span.failed(failure.exit_code.name, failure.sentence)
+                return result
+            finally:
+                code = ExitCode.OK if failure is None else failure.exit_code
+                seconds = time.monotonic() - began
+                about: telemetry.Attributes = {
+                    "dub_source.command": command,
+                    "dub_source.exit_code": int(code),
+                }
+                telemetry.record("dub_source.run.duration", seconds, about)
+                if outermost:
+                    _within.run = False
+                    if failure is not None and code not in _PASSES:
+                        _notify(command, target, failure)
+
+        return wrapped
+
+    return decorate
+
+
+def _place(target: Target) -> Mapping[str, str]:
+    return {"dub_source.destination": target.destination, "dub_source.dataset": target.dataset}
+
+
+def _failure_of(result: object) -> Failure | None:
+    """What a run that has ended in good order has left undone."""
+    code = getattr(result, "exit_code", ExitCode.OK)
+    if code == ExitCode.OK:
+        return None
+    stopped_by = getattr(result, "stopped_by", None)
+    return explain(stopped_by) if stopped_by is not None else Failure(f"{code.meaning.capitalize()}.", code)
+
+
+def _figures(result: object) -> Mapping[str, str | int | float | bool]:
+    """Attributes of the span; and the counters."""
+    if isinstance(result, LoadResult):
+        report = result.report
+        customers = {
+            "read": report.read,
+            "created": report.created,
+            "updated": report.updated,
+            "deleted": report.deleted,
+            "refreshed": report.refreshed,
+        }
+        for what, number in customers.items():
+            about = {"dub_source.change": what, "dub_source.dataset": result.target.dataset}
+            telemetry.count("dub_source.customers", number, about)
+        return {
+            "dub_source.mode": report.decision.kind,
+            "dub_source.certified": bool(report.certified),
+            "dub_source.requests": report.stats.requests,
+            "dub_source.throttled_s": report.stats.throttled_s,
+            **{f"dub_source.{what}": number for what, number in customers.items()},
+        }
+    if isinstance(result, ApplyResult):
+        for outcome, number in result.report.counts.items():
+            about = {"dub_source.result": outcome.value, "dub_source.dataset": result.target.dataset}
+            telemetry.count("dub_source.changes", number, about)
+        return {
+            "dub_source.plan_id": result.plan.plan_id,
+            "dub_source.requests": result.report.requests,
+            **{f"dub_source.{outcome.value}": number for outcome, number in result.report.counts.items()},
+        }
+    return {}
+
+
+def _notify(command: str, target: Target, failure: Failure) -> None:
+    """Post a line; what becomes of it changes nothing in the run."""
+    hook = dlt.secrets.get(_HOOK, str)
+    if not hook:
+        return
+    line = (
+        f"dub-source {command} into {target.dataset} ({target.destination}) ended with exit code "
+        f"{int(failure.exit_code)}: {failure.sentence}"
+    )
+    try:
+        parts = urlsplit(hook)
+        if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+            _logger.warning("The setting %s must be an https address: nobody was told of the failure.", _HOOK)
+            return
+        answer = requests.post(
+            hook, json={"text": html.escape(line, quote=False)}, timeout=_TIMEOUT_S, allow_redirects=False
+        )
+        trouble = None if answer.ok and not answer.is_redirect else f"status {answer.status_code}"
+    except (OSError, ValueError) as error:
+        trouble = type(error).__name__
+    if trouble is not None:
+        _logger.warning("The address of %s did not take the line about this failure (%s).", _HOOK, trouble)
