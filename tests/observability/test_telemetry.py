@@ -63,8 +63,9 @@ def counted() -> Counter[tuple[str, ...]]:
             for metric in scope.metrics:
                 for point in metric.data.data_points:
                     values = point.attributes or {}
-                    key = (metric.name, *(f"{name}={values[name]}" for name in sorted(values)))
-                    found[key] = getattr(point, "value", None) or getattr(point, "count", 0)
+                    key = (metric.name, *(f"{name}={values[name]!s}" for name in sorted(values)))
+                    number: Any = getattr(point, "value", None) or getattr(point, "count", 0)
+                    found[key] = number
     return found
 
 
