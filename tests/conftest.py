@@ -79,6 +79,9 @@ def make_warehouse(
             return DuckDBWarehouse(folder / f"rows{len(made) + 1 if made else ''}.duckdb")
 
         def in_delta(folder: Path) -> Warehouse:
+            # dlt looks whether files have become tables once a second: three quarters of a test's time.
+            often = property(lambda _load: 0.02, lambda _load, _seconds: None)
+            monkeypatch.setattr("dlt.load.load.Load._run_loop_sleep_duration", often, raising=False)
             name = f"filesystem_{len(made) + 1}" if made else "filesystem"
             lake = DeltaWarehouse(folder / f"lake{len(made) + 1 if made else ''}", name)
             for variable, value in lake.environment.items():
@@ -118,7 +121,7 @@ def load_once(tmp_path_factory: pytest.TempPathFactory) -> LoadOnce:
 def _private_dlt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads this machine's dlt folders, keys or settings."""
     for name in list(os.environ):
-        if name.startswith(("SOURCES__", "DESTINATION__", "DUB_SOURCE_DEBUG")):
+        if name.startswith(("SOURCES__", "DESTINATION__", "RUNTIME__", "DUB_SOURCE_DEBUG")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt-data"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
