@@ -1,59 +1,21 @@
-"""What the README tells people to type or to install is what the commands understand."""
+"""Blocks in other languages than the shell's are what those languages understand."""
 
+import ast
 import configparser
+import importlib
 import re
-import shlex
-from pathlib import Path
+import tomllib
+from itertools import chain
 
-import click
 import pytest
+import sqlglot
 import yaml  # type: ignore[import-untyped]  # comes with dlt
 
-from dub_source.cli.commands import dub_source
 from dub_source.failures import ExitCode
 from dub_source.workspaces.names import names_in_environment
+from tests.docs.pages import BLOCKS, ROOT, Block, block, blocks
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 CRON_FIELD = re.compile(r"(\*|\d+(-\d+)?(,\d+)*)(/\d+)?")
-
-
-def block(language: str, containing: str = "") -> str:
-    (found,) = [str(text) for name, text in BLOCKS if name == language and containing in text]
-    return found
-
-
-def commands() -> list[list[str]]:
-    """Every dub-source command in a block, without what the shell makes of the rest of its line."""
-    found = []
-    for _, text in BLOCKS:
-        for line in re.sub(r"\\\n\s*", " ", text).splitlines():
-            command = re.search(r"(?:^|[\s/=])(dub-source [a-z].*)", line)
-            if command is None:
-                continue
-            plain = re.sub(r"\$\{\{.*?\}\}", "acme", command[1])
-            words = shlex.shlex(plain, posix=True, punctuation_chars=True)
-            words.whitespace_split = True
-            _, *arguments = words
-            end = next((place for place, word in enumerate(arguments) if set(word) <= set("<>&|;")), None)
-            found.append(arguments[:end])
-    return found
-
-
-COMMANDS = commands()
-
-
-@pytest.mark.parametrize("arguments", COMMANDS, ids=[" ".join(each) for each in COMMANDS])
-def test_commands_have_the_options_that_they_are_given(arguments: list[str]) -> None:
-    name, *rest = arguments
-    with click.Context(dub_source) as group:
-        command = dub_source.get_command(group, name)
-        assert command is not None, name
-        command.make_context(name, list(rest), parent=group)
-
-
-def test_there_are_commands() -> None:
-    assert {"load", "check", "plan", "apply", "revert", "sandbox"} <= {each[0] for each in COMMANDS}
 
 
 def test_the_lines_for_cron() -> None:
@@ -93,3 +55,52 @@ def test_the_workflow_for_github_actions() -> None:
     keys = {name for name in step["env"] if name.endswith("__API_KEY")}
     assert keys == {f"SOURCES__DUB__WORKSPACES__{name.upper()}__API_KEY" for name in names}
     assert names_in_environment(step["env"]) == set(names)
+
+
+LANGUAGES = {"sh", "python", "toml", "ini", "yaml", "sql", "crontab"}
+ELSEWHERE = {"pysail": "lake", "pyspark": "lake"}
+"""Packages that only an environment of its own has, and which group of dependencies brings them."""
+
+
+def of(language: str) -> pytest.MarkDecorator:
+    found = blocks(language)
+    assert found, language
+    return pytest.mark.parametrize("shown", found, ids=[f"{each.page}: {each.text[:30]!r}" for each in found])
+
+
+def test_every_block_names_a_language_that_is_tested() -> None:
+    assert {each.language for each in BLOCKS} <= LANGUAGES
+
+
+@of("python")
+def test_what_python_blocks_import_is_there(shown: Block) -> None:
+    tree = ast.parse(shown.text)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = chain.from_iterable(
+        [(each.name, None) for each in node.names]
+        if isinstance(node, ast.Import)
+        else [(str(node.module), each.name) for each in node.names]
+        for node in imports
+    )
+    for module, name in names:
+        package = module.split(".")[0]
+        if package in ELSEWHERE:
+            assert _brings(ELSEWHERE[package], package)
+            continue
+        found = importlib.import_module(module)
+        assert name is None or hasattr(found, name), f"{module}.{name}"
+
+
+def _brings(group: str, package: str) -> bool:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    return any(isinstance(each, str) and each.startswith(package) for each in groups[group])
+
+
+@of("toml")
+def test_toml_blocks_are_toml(shown: Block) -> None:
+    assert tomllib.loads(shown.text)
+
+
+@of("sql")
+def test_sql_blocks_are_sql(shown: Block) -> None:
+    assert sqlglot.parse_one(shown.text, dialect="duckdb")
