@@ -103,4 +103,4 @@ def test_toml_blocks_are_toml(shown: Block) -> None:
 
 @of("sql")
 def test_sql_blocks_are_sql(shown: Block) -> None:
-    assert sqlglot.parse_one(shown.text, dialect="duckdb")
+    assert sqlglot.parse(shown.text, dialect="duckdb")
