@@ -82,10 +82,10 @@ class World:
 
     def _look_at_sandbox(self, arguments: list[str]) -> str:
         # At a free port: the one of the documentation may be somebody else's now.
-        command = [Path(sys.executable).with_name("dub-source"), *arguments, "--port", "0"]
+        command = [str(Path(sys.executable).with_name("dub-source")), *arguments, "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            said = process.stdout.readline()
+            said: str = process.stdout.readline()
             process.terminate()
         assert _ANNOUNCED.fullmatch(said), said
         return said
