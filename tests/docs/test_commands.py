@@ -1,9 +1,12 @@
 """Every command that the documentation shows is run against a sandbox, in the order in which it is shown."""
 
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -12,7 +15,7 @@ from tests.docs.pages import ROOT, Block, block, blocks, lines, program_argument
 from tests.docs.test_references import targets
 from tests.docs.world import PERSON, PLAN, World
 
-_SHELL = ("mkdir", "cd")
+_SHELL = ("mkdir", "cd", "python ")
 _NO_PRELOAD = ("init", "check", "load", "sandbox")
 
 
@@ -54,6 +57,11 @@ def why_not(line: str) -> Callable[[str], bool] | None:
     return next((check for start, check in NOT_RUN.items() if re.match(start, line)), None)
 
 
+def with_programs() -> dict[str, str]:
+    """The environment of a reader who has put .venv/bin before all others."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
 PAGES = sorted({each.page for each in blocks("sh")})
 
 
@@ -77,7 +85,7 @@ def test_the_commands_of_a_page(page: str, world: World) -> None:
             else:
                 world.export(name, value)
         elif line.startswith(_SHELL):
-            subprocess.run(["bash", "-euc", line], check=True)
+            subprocess.run(["bash", "-euc", line], check=True, env=with_programs())
         else:
             assert program_arguments(line), f"{line}: neither run nor explained"
             said = world.run(line)
