@@ -1,8 +1,7 @@
 """The SQL of the views: what it answers, in every dialect, and when there is no view."""
 
 from datetime import datetime, timedelta
-
-from operator import itemgetter
+from operator import methodcaller
 from typing import Any
 
 import pytest
@@ -71,7 +70,7 @@ def test_the_views_say_what_python_computes_from_the_workspace(world: World) -> 
     ):
         found = run(world, f"revenue_by_{view}")
         name = "country" if view == "country" else f"{view}_id"
-        money = expected.money_by(itemgetter(key))
+        money = expected.money_by(methodcaller("get", key))
         assert {row[name]: row | money[row[name]] for row in found} == {row[name]: row for row in found}
         assert {row[name] for row in found} == money.keys()
     times = run(world, "time_to_first_sale")

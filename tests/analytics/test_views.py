@@ -1,14 +1,15 @@
 """Views in a destination: made, kept right by loads, dropped, and never over something else."""
 
-import sqlite3
-from pathlib import Path
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from dub_source import runs
 from dub_source.analytics import VIEWS
-from dub_source.errors import AlreadyRunning, DestinationError, InvalidArgument
+from dub_source.errors import InvalidArgument
+from dub_source.failures import ExitCode, explain
 from dub_source.runs import ViewsResult
 from dub_source.sandbox.model import Customer
 from tests.sync.world import World
@@ -51,7 +52,9 @@ def test_each_answers_what_its_select_answers(world: World) -> None:
     selects = runs.view_selects(world.warehouse.target)
     assert set(selects.sql) == set(VIEWS)
     for name, sql in selects.sql.items():
-        assert world.query(f"SELECT count(*) FROM dub.{name}") == world.query(f"SELECT count(*) FROM ({sql}) AS s")
+        assert world.query(f"SELECT count(*) FROM dub.{name}") == world.query(
+            f"SELECT count(*) FROM ({sql}) AS s"
+        )
 
 
 def test_loads_go_on_and_views_stay_right(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,17 +62,22 @@ def test_loads_go_on_and_views_stay_right(world: World, monkeypatch: pytest.Monk
     create(world)
     honest = Customer.as_json
 
-    def with_more(self: Customer, **options: Any) -> dict[str, Any]:
-        return honest(self, **options) | {"loyaltyTier": "gold"}
+    def with_tier(self: Customer, source: Any) -> dict[str, Any]:
+        return {**honest(self, source), "loyaltyTier": "gold"}
 
-    monkeypatch.setattr(Customer, "as_json", with_more)
+    monkeypatch.setattr(Customer, "as_json", with_tier)
+    for customer_id in world.sandbox.ids():
+        world.sandbox.change(customer_id)  # what was rendered before is rendered again
     gone = world.sandbox.ids()[7]
     world.sandbox.delete(gone)
     world.load()
     current = world.table("customers_current")
     assert len(current) == 119
     assert {row["loyalty_tier"] for row in current} == {"gold"}
-    assert {row["loyalty_tier"] for row in world.table("customers_validity") if row["is_current"]} == {"gold", None}
+    assert {row["loyalty_tier"] for row in world.table("customers_validity") if row["is_current"]} == {
+        "gold",
+        None,
+    }
     (days,) = world.query("SELECT sum(deleted) FROM dub.changes_daily")
     assert days == (1,)
     ((total,),) = world.query("SELECT customers_total FROM dub.customers_over_time ORDER BY day DESC LIMIT 1")
@@ -169,11 +177,20 @@ def test_persons_are_erased_with_views_there(world: World) -> None:
 
 
 @pytest.mark.only("duckdb")
-def test_a_file_that_somebody_has_open_or_that_cannot_be_written_is_a_sentence(world: World) -> None:
-    import duckdb
-
+def test_a_file_that_somebody_has_open_is_a_sentence(world: World) -> None:
     world.load()
     file = world.warehouse.target.database
-    with sqlite3.connect(world.folder / "other.db"):
-        pass
-    del duckdb, file
+    holding = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holding, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(Exception, match="lock") as caught:
+            create(world)
+        holder.communicate("")
+    failure = explain(caught.value)
+    assert failure.exit_code == ExitCode.DESTINATION, failure
+    assert "is in use" in failure.sentence or "open" in failure.sentence
