@@ -59,12 +59,12 @@ def create_views(target: Target, *, table: str = CUSTOMERS, pipelines_dir: Path 
     """
     opened = open_destination(target)
     if opened.storage.unused:
-        raise _nothing(target, table)
+        raise nothing_loaded(target, table)
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _):
         views = Views(pipeline, table)
         views.check()
         if not views.exist:
-            raise _nothing(target, table)
+            raise nothing_loaded(target, table)
         changed = views.create()
     return ViewsResult(target, created=changed.done, left_out=changed.left_out, in_the_way=changed.in_the_way)
 
@@ -102,7 +102,7 @@ def view_selects(target: Target, *, table: str = CUSTOMERS, dialect: str | None 
     with reading(target) as pipeline:
         views = None if pipeline is None else Views(pipeline, table)
         if views is None or not views.exist:
-            raise _nothing(target, table)
+            raise nothing_loaded(target, table)
         return views.selects(dialect, pretty=True)
 
 
@@ -115,7 +115,8 @@ def _check_dialect(name: str) -> None:
         raise InvalidArgument(f"There is no dialect {name!r}: choose one of {', '.join(known)}.")
 
 
-def _nothing(target: Target, table: str) -> InvalidArgument:
+def nothing_loaded(target: Target, table: str) -> InvalidArgument:
+    """What to say where there is no table of customers."""
     return InvalidArgument(
         f"There is no table {table} in {target.location}, dataset {target.dataset}, yet: load it with "
         "dub-source load, or name the database, destination and dataset that it was loaded into."
