@@ -96,3 +96,16 @@ def test_what_dbt_would_test_holds(world: World) -> None:
 def test_there_are_no_sources_where_nothing_was_loaded(world: World) -> None:
     with pytest.raises(InvalidArgument, match="There is no table customers in"):
         sources([(world.warehouse.target, "customers")])
+
+
+@pytest.mark.only("duckdb")
+def test_the_queries_of_the_page_about_views_run(world: World) -> None:
+    page = (PAGE.parent / "views.md").read_text(encoding="utf-8")
+    world.load()
+    runs.create_views(world.warehouse.target, pipelines_dir=world.working)
+    queries = re.findall(r"```sql\n(.+?)```", page, re.DOTALL)
+    assert len(queries) == 4
+    assert all(world.query(query) for query in queries if "2026-01-01" not in query)
+    assert [world.query(query) for query in queries if "2026-01-01" in query] == [[]], "loaded after that"
+    for name in VIEWS:
+        assert f"`{name}`" in page
