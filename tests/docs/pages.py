@@ -32,8 +32,15 @@ def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
+def _block(page: str, language: str, text: str) -> Block:
+    if language == "console":  # a shell with its prompt; what stands without one is what it answered
+        typed = re.findall(r"^\$ (.*)$", text, re.MULTILINE)
+        return Block(page, "sh", "\n".join(typed))
+    return Block(page, language, text)
+
+
 BLOCKS = [
-    Block(name_of(page), language, text)
+    _block(name_of(page), language, text)
     for page in PAGES
     for language, text in _FENCED.findall(text_of(page))
 ]

@@ -57,7 +57,8 @@ def test_the_workflow_for_github_actions() -> None:
     assert names_in_environment(step["env"]) == set(names)
 
 
-LANGUAGES = {"sh", "python", "toml", "ini", "yaml", "sql", "crontab"}
+# mermaid: the diagram of the data dictionary is generated, and has a test of its own.
+LANGUAGES = {"sh", "python", "toml", "ini", "yaml", "sql", "crontab", "mermaid"}
 ELSEWHERE = {"pysail": "lake", "pyspark": "lake"}
 """Packages that only an environment of its own has, and which group of dependencies brings them."""
 

@@ -36,6 +36,11 @@ def _of_the_airflow_pipeline(line: str) -> bool:
     return words(line)[3] == "dub_acme" and "dub_{" in text
 
 
+def _of_dbt(line: str) -> bool:
+    text = (ROOT / "tests" / "orchestrators" / "test_dbt.py").read_text(encoding="utf-8")
+    return all(f'"{word}"' in text for word in words(line)[1:2])
+
+
 def _of_a_server(line: str) -> bool:
     return "postgres" in words(line) and (ROOT / "tests" / "postgres").is_dir()
 
@@ -47,6 +52,8 @@ NOT_RUN: dict[str, Callable[[str], bool]] = {
     r"pip install ": _of_an_extra,
     # Airflow has an environment of its own: make test-airflow.
     r"airflow ": _of_the_airflow_pipeline,
+    # So has dbt: make test-dbt.
+    r"dbt ": _of_dbt,
     # A server of Postgres has one, too: make test-postgres.
     r"dub-source .*--destination postgres": _of_a_server,
 }
