@@ -9,7 +9,7 @@ from itertools import chain
 
 import pytest
 import sqlglot
-import yaml  # type: ignore[import-untyped]  # comes with dlt
+import yaml
 
 from dub_source.failures import ExitCode
 from dub_source.workspaces.names import names_in_environment
