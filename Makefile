@@ -121,7 +121,7 @@ chaos: $(INSTALLED)
 	@"$(BIN)/python" -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
 
 # uv resolves for every platform and Python at once and writes hashes, but no index. It does not read pip's
-# configuration: behind a mirror, say where with UV_DEFAULT_INDEX, in the environment alone. For Dagster the
+# configuration: behind a mirror, say where with UV_DEFAULT_INDEX, in the environment alone. For Dagster and dbt the
 # extras stay in the names, because pip 23, which Python 3.11 has, takes gql[requests] for not pinned otherwise;
 # for Airflow they must not, because it takes fastapi for not pinned where there is a fastapi[...].
 lock:
@@ -131,7 +131,7 @@ lock:
 	@"$(VENV)/lock/bin/uv" pip compile pyproject.toml --extra sandbox $(if $(EXTRA),--extra $(EXTRA)) --group $(if $(EXTRA),$(EXTRA),dev) \
 	  --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	  $(if $(filter dagster,$(EXTRA)),--no-strip-extras) $(if $(UPGRADE),--upgrade) --quiet --output-file "$(LOCK)"
+	  $(if $(filter dagster dbt,$(EXTRA)),--no-strip-extras) $(if $(UPGRADE),--upgrade) --quiet --output-file "$(LOCK)"
 	@! grep -nE '://|^ *--(index|extra|find)' "$(LOCK)" || { echo '$(LOCK) names an index: that must not be' >&2; exit 1; }
 	@echo "$(LOCK): $$(grep -c '==' "$(LOCK)") packages"
 

@@ -19,6 +19,7 @@ from dub_source.analytics import (
     query,
     view_name,
 )
+from dub_source.destinations.catalog import Catalog, in_a_sentence
 from dub_source.destinations.sql_tables import SqlTables
 from dub_source.errors import DestinationError
 
@@ -91,13 +92,13 @@ class Views:
                 )
 
     def selects(
-        self, dialect: str | None = None, *, only: str | None = None, pretty: bool = False
+        self, dialect: str | None = None, *, only: Collection[str] = tuple(VIEWS), pretty: bool = False
     ) -> Selects:
         """The SELECTs over the tables and columns that there are.
 
         Args:
             dialect: as sqlglot calls it, for a copy of the dataset elsewhere; None is the destination's.
-            only: this one of :data:`~dub_source.analytics.VIEWS`.
+            only: these of :data:`~dub_source.analytics.VIEWS`.
             pretty: on several lines.
 
         Raises:
@@ -108,7 +109,7 @@ class Views:
             wanted = dialect or _dialect(client)
             named = self._named(client, wanted)
         sql, names, missing = {}, {}, {}
-        for view in [only] if only else VIEWS:
+        for view in only:
             name = view_name(view, self._table)
             if why := left_out(view, columns, table=self._table):
                 missing[name] = why
@@ -132,7 +133,7 @@ class Views:
         self.check()
         selects = self.selects()
         with self._client() as client:
-            theirs = self._in_the_way(client, selects.sql)
+            theirs = self._in_the_way(self._catalog(client).definitions(), selects.sql)
             for name, select in selects.sql.items():
                 if name not in theirs:
                     _put(client, name, select)
@@ -150,37 +151,69 @@ class Views:
         self.check()
         names = [view_name(view, self._table) for view in VIEWS if view != VALIDITY]
         with self._client() as client:
-            there = self._there(client)
-            theirs = self._in_the_way(client, names)
+            there = self._catalog(client).definitions()
+            theirs = self._in_the_way(there, names)
             ours = tuple(name for name in names if name in there and name not in theirs)
             for name in ours:
-                with _in_a_sentence(f"The view {name}", "dropped"):
+                with in_a_sentence(f"The view {name}", "dropped"):
                     client.execute_sql(f"DROP VIEW {client.make_qualified_table_name(name)}")
         return Changed(ours, in_the_way=theirs)
 
     def refresh(self) -> None:
         """After a load: make the view of the history, and bring the others up to date if they were made.
 
-        A lake of Delta tables has no views.
+        Where nothing has changed it takes one look. A lake of Delta tables has no views.
 
         Raises:
             DestinationError: if one cannot be made.
         """
-        validity = view_name(VALIDITY, self._table)
         with self._client() as client:
             if not _keeps_views(client):
                 return
-            there = self._there(client)
-        others = [view_name(view, self._table) for view in VIEWS if not VIEWS[view].is_of_runs]
-        if any(_is_ours(there.get(name)) for name in others if name != validity):
-            self.create()
-        elif validity not in there or there[validity] is not None:
-            selects = self.selects(only=VALIDITY)
-            with self._client() as client:
-                for name, select in selects.sql.items():
-                    _put(client, name, select)
-        else:
+            catalog = self._catalog(client)
+            try:
+                there, shapes = catalog.definitions(), catalog.columns()
+            except DestinationError:
+                # A database that cannot be looked at in this way has the view of the history all the same.
+                stale = [VALIDITY]
+            else:
+                stale = self._stale(there, shapes)
+        if not stale:
+            return
+        selects = self.selects(only=stale)
+        with self._client() as client:
+            for name, select in selects.sql.items():
+                _put(client, name, select)
+
+    def _stale(self, there: Mapping[str, str | None], shapes: Mapping[str, list[str]]) -> list[str]:
+        """The views that should be there and are not, or not as they should be.
+
+        Args:
+            there: as of :meth:`Catalog.definitions`.
+            shapes: as of :meth:`Catalog.columns`.
+
+        Raises:
+            DestinationError: if something else has the name of the view of the history.
+        """
+        columns = {part: shapes[name] for part, name in self._tables.items() if name in shapes}
+        names = {view: view_name(view, self._table) for view in VIEWS}
+        validity = names[VALIDITY]
+        if validity in there and there[validity] is None:
             raise _in_the_way_of(validity)
+        wanted = [VALIDITY]
+        if any(
+            _is_ours(there.get(name))
+            for view, name in names.items()
+            if view != VALIDITY and not VIEWS[view].is_of_runs
+        ):
+            theirs = self._in_the_way(there, names.values())
+            wanted = [view for view, name in names.items() if name not in theirs]
+        return [
+            view
+            for view in wanted
+            if not left_out(view, columns, table=self._table)
+            and not _is_as_it_should_be(view, columns, there.get(names[view]), shapes.get(names[view]))
+        ]
 
     # The destination
 
@@ -206,26 +239,11 @@ class Views:
 
         return named
 
-    def _there(self, client: Any) -> dict[str, str | None]:
-        """What has a name in the dataset: of a view its definition, as far as known; None of a table."""
-        catalog, schema, _ = client._get_information_schema_components()
-        where, values = "table_schema = %s", [schema]
-        if catalog:
-            where, values = f"{where} AND table_catalog = %s", [schema, catalog]
-        with _in_a_sentence(f"The dataset {self._pipeline.dataset_name}", "looked at for views"):
-            tables, views = (
-                client.execute_sql(
-                    f"SELECT {columns} FROM {client._qualify_info_schema_table_name(kind)} WHERE {where}",
-                    *values,
-                )
-                for kind, columns in (("TABLES", "table_name"), ("VIEWS", "table_name, view_definition"))
-            )
-        found: dict[str, str | None] = {str(name).lower(): None for (name,) in tables}
-        return found | {str(name).lower(): definition or "" for name, definition in views}
+    def _catalog(self, client: Any) -> Catalog:
+        return Catalog(client, self._pipeline.dataset_name)
 
-    def _in_the_way(self, client: Any, names: Collection[str]) -> tuple[str, ...]:
+    def _in_the_way(self, there: Mapping[str, str | None], names: Collection[str]) -> tuple[str, ...]:
         """Those of the names that something has that is not a view of ours."""
-        there = self._there(client)
         validity = view_name(VALIDITY, self._table)
         return tuple(
             name
@@ -237,6 +255,19 @@ class Views:
 
 def _is_ours(definition: str | None) -> bool:
     return definition is not None and MARK in definition.lower()
+
+
+def _is_as_it_should_be(
+    view: str, columns: Mapping[str, list[str]], definition: str | None, shape: list[str] | None
+) -> bool:
+    """Whether a view of ours has the columns that there are now."""
+    if not _is_ours(definition) or definition is None:
+        return False
+    (source,) = VIEWS[view].needs
+    if VIEWS[view].has_every_column:
+        own = shape or []
+        return own[len(own) - len(columns[source]) :] == columns[source]
+    return all((name in columns[source]) == (name in definition.lower()) for name in VIEWS[view].optional)
 
 
 def _in_the_way_of(name: str) -> DestinationError:
@@ -261,19 +292,6 @@ def _put(client: Any, name: str, select: str) -> None:
         client.execute_sql(f"CREATE OR REPLACE VIEW {qualified} AS {select}")
         return
     # Some databases cannot replace a view, or not by one with fewer columns.
-    with _in_a_sentence(f"The view {name}", "made"), client.begin_transaction():
+    with in_a_sentence(f"The view {name}", "made"), client.begin_transaction():
         client.execute_sql(f"DROP VIEW IF EXISTS {qualified}")
         client.execute_sql(f"CREATE VIEW {qualified} AS {select}")
-
-
-@contextmanager
-def _in_a_sentence(what: str, done: str) -> Iterator[None]:
-    """What a database says may be long, and about anything: its words stay here."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - each database has errors of its own
-        kind = type(error.__cause__ or error).__name__
-        raise DestinationError(
-            f"{what} could not be {done} ({kind}): see to the rights there, and to views of others that read "
-            "it; dub-source views --print-sql prints what would be run."
-        ) from None

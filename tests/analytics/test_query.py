@@ -4,15 +4,18 @@ from datetime import datetime, timedelta
 from operator import methodcaller
 from typing import Any
 
+import duckdb
 import pytest
 import sqlglot
 
+from dub_source import runs
 from dub_source.analytics import VIEWS, left_out, query, view_name
 from dub_source.changes import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from dub_source.errors import SettingsError
 from dub_source.schema import arrow_schema
 from dub_source.sync.report import SYNC_RUNS
 from tests.analytics.expected import Expected, month
+from tests.sync.conftest import MakeWorld
 from tests.sync.world import World
 from tests.warehouses import Row
 
@@ -141,3 +144,34 @@ def test_views_are_called_after_the_table_and_never_longer_than_postgres_keeps()
     why = left_out("revenue_by_country", COLUMNS, table="p" * 54)
     assert why is not None
     assert "longer than 63 characters" in why
+
+
+@pytest.mark.only("duckdb", "postgres")
+def test_an_empty_workspace_has_empty_views(make_world: MakeWorld) -> None:
+    world = make_world(0)
+    world.load()
+    runs.create_views(world.warehouse.target, pipelines_dir=world.working)
+    counted = {name: world.query(f"SELECT count(*) FROM dub.{name}")[0][0] for name in VIEWS}
+    assert counted == dict.fromkeys(VIEWS, 0) | {"sync_health": 1}
+
+
+@pytest.mark.only("duckdb")
+def test_days_are_those_of_utc_whatever_the_time_zone_of_the_session(world: World) -> None:
+    world.load()
+    runs.create_views(world.warehouse.target, pipelines_dir=world.working)
+    found = {}
+    with duckdb.connect(str(world.warehouse.target.database)) as connection:
+        for zone in ("UTC", "Pacific/Kiritimati", "America/New_York"):
+            connection.execute(f"SET TimeZone = '{zone}'")
+            found[zone] = {
+                name: sorted(map(repr, connection.execute(_without_moments(connection, name)).fetchall()))
+                for name in VIEWS
+            }
+    assert found["UTC"] == found["Pacific/Kiritimati"] == found["America/New_York"]
+
+
+def _without_moments(connection: duckdb.DuckDBPyConnection, view: str) -> str:
+    """All columns of a view; moments as numbers, because they are shown in the time zone of the session."""
+    columns = connection.execute(f"DESCRIBE dub.{view}").fetchall()
+    shown = [f"epoch_us({each[0]})" if "TIME ZONE" in each[1] else each[0] for each in columns]
+    return f"SELECT {', '.join(shown)} FROM dub.{view}"

@@ -8,7 +8,9 @@ import pytest
 
 from dub_source import runs
 from dub_source.analytics import VIEWS
-from dub_source.errors import InvalidArgument
+from dub_source.destinations.catalog import Catalog
+from dub_source.destinations.views import Views
+from dub_source.errors import DestinationError, InvalidArgument
 from dub_source.failures import ExitCode, explain
 from dub_source.runs import ViewsResult
 from dub_source.sandbox.model import Customer
@@ -86,6 +88,56 @@ def test_loads_go_on_and_views_stay_right(world: World, monkeypatch: pytest.Monk
     second = world.table("sync_health", "started_at")[1]
     assert second["seconds_since_previous_ok"] >= 0
     assert second["changes"] == second["created"] + second["updated"] + second["deleted"]
+
+
+def test_a_load_makes_nothing_anew_where_nothing_has_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.load()
+    create(world)
+    asked: list[object] = []
+    with monkeypatch.context() as watched:
+        watched.setattr(Views, "selects", lambda *arguments, **_: asked.append(arguments))
+        world.load("incremental")
+    assert asked == []
+    world.warehouse.execute("DROP VIEW dub.customers_validity", "DROP VIEW dub.churn")
+    world.load("incremental")
+    assert views_of(world) == set(VIEWS), "what is missing comes back"
+
+
+def test_a_partners_name_that_comes_later_comes_into_the_view(world: World) -> None:
+    world.load(exclude_columns=["partner__name"])
+    create(world)
+    world.load()
+    ((named,),) = world.query("SELECT count(partner_name) FROM dub.revenue_by_partner")
+    ((there,),) = world.query(
+        "SELECT count(DISTINCT partner__id) FROM dub.customers WHERE partner__name IS NOT NULL"
+    )
+    assert named == there > 0
+
+
+def test_where_the_catalog_cannot_be_read_there_is_the_view_of_the_history(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_arguments: Any) -> None:
+        raise DestinationError("No rights.")
+
+    monkeypatch.setattr(Catalog, "definitions", unreadable)
+    world.load()
+    assert views_of(world) == {"customers_validity"}
+
+
+@pytest.mark.only("duckdb")
+def test_views_of_a_table_that_is_gone_stand_in_nobodys_way(world: World) -> None:
+    world.load()
+    create(world)
+    world.load(table_name="people")
+    world.warehouse.execute("DROP TABLE dub.customers_history", "DROP TABLE dub.customers")
+    world.load(table_name="people")
+    assert "people_current" in create(world, table="people").created
+    with pytest.raises(InvalidArgument, match="There is no table customers in"):
+        create(world)
+    assert "customers_current" in drop(world).dropped
 
 
 def test_dropped_views_do_not_come_back(world: World) -> None:
