@@ -1,7 +1,6 @@
 """The command line: results, one sentence and an exit code for bad input, silence about people."""
 
 import contextlib
-import inspect
 import json
 import os
 import pty
@@ -19,14 +18,9 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
-from dub_source.changes import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from dub_source.cli.commands import dub_source
-from dub_source.failures import ExitCode
 from dub_source.sandbox import Fault, Sandbox
 from dub_source.sandbox.generate import generate
-from dub_source.schema import COLUMNS, EXPANDED_COLUMNS
-from dub_source.source import dub
-from dub_source.sync import SYNC_RUNS
 from tests.conftest import StartSandbox
 
 Run = Callable[..., Result]
@@ -455,31 +449,6 @@ def test_every_option_and_command_has_a_help_text() -> None:
             else:
                 assert isinstance(parameter, click.Option)
                 assert parameter.help, (name, parameter.name)
-
-
-def test_the_readme_lists_the_exit_codes_options_and_columns() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    listed = {int(code): words for code, words in re.findall(r"^\| (\d+) \| (.+) \|$", readme, re.MULTILINE)}
-    assert set(listed) == set(ExitCode)
-    for code in ExitCode:
-        first = code.meaning.split(";")[0].split(":")[0]
-        assert listed[code].startswith(first), code
-    for name in ("load", "check", "status", "sandbox", "plan", "show", "apply", "revert"):
-        for parameter in dub_source.commands[name].params:
-            if parameter.param_type_name == "option":
-                assert f"`{parameter.opts[0]}" in readme, f"{name} {parameter.opts[0]}"
-    columns = [name for name, _ in (COLUMNS | EXPANDED_COLUMNS).values()]
-    columns += [*SYSTEM_COLUMNS, *HISTORY_COLUMNS, "valid_from", "valid_to", "is_current"]
-    not_worth_a_word = {"run_id", "table_name", "started_at", "ended_at", "retries", "baseline", "version"}
-    columns += set(SYNC_RUNS.names) - not_worth_a_word
-    arguments = set(inspect.signature(dub).parameters) - {
-        "observer",
-        "keep_rows",
-        "append_first",
-        "merge_strategy",
-    }
-    for name in [*columns, *arguments]:
-        assert f"`{name}`" in readme, name
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Init:
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
 
     def invoke(*arguments: str) -> Result:
         return CliRunner().invoke(dub_source, ["init", *arguments], catch_exceptions=False)
@@ -60,6 +61,18 @@ def test_what_is_written_into_an_empty_folder(init: Init) -> None:
     assert stat.S_IMODE(Path(".dlt/secrets.toml").stat().st_mode) == 0o600
     assert tomllib.loads(Path(".dlt/secrets.toml").read_text())["sources"]["dub"] == {"api_key": ""}
     assert ".dlt/secrets.toml" in Path(".gitignore").read_text().split()
+
+
+def test_a_shell_that_does_not_find_the_program_is_told_where_it_is(
+    init: Init, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    steps = init("new").stdout.splitlines()[2:]
+    assert steps[:2] == [f'  export PATH="{PROGRAMS}:$PATH"', "  cd new"]
+    found = subprocess.run(
+        ["bash", "-euc", f"{steps[0]}; dub-source --version"], capture_output=True, text=True, check=False
+    )
+    assert found.stdout.startswith("dub-source, version "), found.stderr
 
 
 def test_the_settings_are_those_of_this_project() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dub_source.cli.reporting import echo_table, progress, summary
+from dub_source.cli.reporting import echo_table, found_by_the_shell, progress, summary
 
 if TYPE_CHECKING:
     from dub_source.sandbox import Sandbox
@@ -45,9 +45,13 @@ def run() -> None:
     click.echo("\nRevenue by country, without those who are gone:")
     echo_table(("country", "customers", "buyers", "revenue"), _revenue())
     click.echo(f"\nDone in {time.monotonic() - began:.1f} s. With your own workspace:")
-    click.echo("  export SOURCES__DUB__API_KEY=dub_...   (in Dub: Settings, API Keys)")
-    click.echo("  dub-source check")
-    click.echo("  dub-source load --database dub_customers.duckdb")
+    for step in (
+        *found_by_the_shell(),
+        "dub-source init    (settings, and a place for the key: in Dub, Settings, API Keys)",
+        "dub-source check",
+        "dub-source load",
+    ):
+        click.echo(f"  {step}")
 
 
 def _load(sandbox: Sandbox, folder: Path, **options: Any) -> None:

@@ -76,7 +76,7 @@ def about_erasure(result: EraseResult, *, done: bool) -> str:
         "before."
     ]
     if result.nobodies:
-        lines.append(f"{result.nobodies:,} of the names are nobody's.")
+        lines.append(f"Nobody has {result.nobodies:,} of the ids and addresses that were given.")
     if result.formerly:
         lines += [
             f"{len(result.formerly):,} had one of these values only formerly: it may be somebody else's by "

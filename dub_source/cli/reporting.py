@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
@@ -236,6 +238,16 @@ def _unread(report: Report) -> str:
         f"{report.unread:,} could not be read: Dub answers 422 for customers without externalId, "
         f"and for every page with one of them.{where} Set their externalId in Dub, then load again."
     )
+
+
+def found_by_the_shell() -> list[str]:
+    """What to type first, so that the shell finds dub-source: nothing, where it does.
+
+    ``make demo`` and ``.venv/bin/dub-source`` call a program that is not in the PATH.
+    """
+    if shutil.which("dub-source") is not None:
+        return []
+    return [f'export PATH="{Path(sys.executable).parent}:$PATH"']
 
 
 def echo_table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dub_source.cli.reporting import found_by_the_shell
 from dub_source.errors import SettingsError
 
 
@@ -52,6 +53,8 @@ def serve(
     for token in dataset.tokens:
         click.echo(f"  {token.name:<16}{token.key}")
     click.echo("In another terminal:")
+    for step in found_by_the_shell():
+        click.echo(f"  {step}")
     click.echo(f"  export SOURCES__DUB__API_KEY={dataset.tokens[0].key} SOURCES__DUB__BASE_URL={running.url}")
     click.echo("  dub-source load")
     running.serve()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from dub_source.cli.reporting import exit_on_error, say
+from dub_source.cli.reporting import exit_on_error, found_by_the_shell, say
 from dub_source.errors import SettingsError
 from dub_source.failures import ExitCode
 
@@ -110,7 +110,9 @@ def _about(folder: Path, written: Sequence[str], left: Sequence[str]) -> list[st
     missing = _not_ignored(folder) if _IGNORE in left else []
     if missing:
         lines.append(f"Add to .gitignore, so that no key and no customer gets into git: {', '.join(missing)}")
-    steps = [] if folder == Path() else [f"cd {shlex.quote(str(folder))}"]
+    steps = found_by_the_shell()
+    if folder != Path():
+        steps.append(f"cd {shlex.quote(str(folder))}")
     if _SECRETS in written:
         steps.append("put your key into .dlt/secrets.toml   (in Dub: Settings, API Keys)")
     steps += [

@@ -22,7 +22,17 @@ from tests.sabotage.verdict import PLACE
 _ROOT = Path(__file__).parent.parent.parent
 _AT_ONCE = 2
 _LONGEST_S = 120
-_COPIED = ("dub_source", "tests", "pipelines", "benchmarks", ".dlt", "pyproject.toml", "README.md")
+_COPIED = (
+    "dub_source",
+    "tests",
+    "pipelines",
+    "benchmarks",
+    "docs",
+    ".dlt",
+    "pyproject.toml",
+    "README.md",
+    "Makefile",
+)
 _TEST_FAILURES = 1
 """pytest's exit code; 2 to 5 are other trouble."""
 _BROKEN = {
