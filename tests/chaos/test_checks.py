@@ -171,6 +171,10 @@ def test_outcomes_that_are_not_true(carried: Carried, result: str, words: str) -
 def test_outcomes_of_what_dub_has_not_got(carried: Carried) -> None:
     (found,) = carried.found(without=carried.ids[0])
     assert "Dub has got no such write" in found
+    (found,) = carried.found(without=carried.ids[3])
+    assert "Dub has got no such write" in found
+    carried.log("status", "404", 3)  # as after a lost answer
+    assert carried.found(without=carried.ids[3]) == []
     carried.log("result", "accepted_not_applied", 0)
     (found,) = carried.found(without=carried.ids[0])
     assert "Dub has accepted nothing" in found
