@@ -132,7 +132,7 @@ class Plans:
         asked = orjson.loads(change["asked"] or "{}")
         if op == "update" and len(committed) > 1 and not self._was_undone(change, asked):
             yield f"{what}, and was written {len(committed)} times"
-        # Of a delete whose answer was lost nobody can tell later whether it arrived, or somebody else was faster.
+        # Whether a delete whose answer was lost has arrived, or somebody else was faster, nobody can tell.
         may_be_others = op == "delete" and outcome["status"] == 404 and self._was_so(change, asked)
         if result == "applied" and not committed and not may_be_others:
             yield f"{what}, and Dub has got no such write"
