@@ -1,4 +1,4 @@
-"""What a command does not need is not imported: a run that finds nothing new takes hardly longer than imports."""
+"""What a command does not need is not imported: with nothing new to load, a run is imports more than anything."""
 
 import pkgutil
 import subprocess
