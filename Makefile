@@ -123,7 +123,7 @@ lock:
 	$(make_venv)
 	@"$(BIN)/python" -m venv "$(VENV)/lock"
 	@"$(VENV)/lock/bin/python" -m pip install -qq --no-input --disable-pip-version-check 'uv>=0.9'
-	@"$(VENV)/lock/bin/uv" pip compile pyproject.toml --extra sandbox $(if $(EXTRA),--extra $(EXTRA)) --group $(if $(EXTRA),$(EXTRA),dev) \
+	@"$(VENV)/lock/bin/uv" pip compile pyproject.toml --extra sandbox --extra report $(if $(filter-out report,$(EXTRA)),--extra $(EXTRA)) --group $(if $(EXTRA),$(EXTRA),dev) \
 	  --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  $(if $(filter dagster,$(EXTRA)),--no-strip-extras) $(if $(UPGRADE),--upgrade) --quiet --output-file "$(LOCK)"
