@@ -51,19 +51,15 @@ class Case:
         pages = -(-self.customers // _PAGE)
         return (pages - 1) // self.rate_limit * _WINDOW_S if self.rate_limit else 0.0
 
+    @property
+    def name(self) -> str:
+        """For files."""
+        limit = f"-{self.rate_limit}rpm" if self.rate_limit else ""
+        return f"{self.customers}-{self.latency_ms}ms{limit}"
+
     def __str__(self) -> str:
         limit = f"{self.rate_limit:,} requests a minute" if self.rate_limit else "no rate limit"
         return f"{self.customers:,} customers, {self.latency_ms} ms, {limit}"
-
-
-SMALL = (Case(1_000), Case(1_000, latency_ms=150))
-CASES = (
-    *(Case(size, latency_ms=latency) for size, latency in product((1_000, 20_000), (0, 150))),
-    Case(20_000, rate_limit=120),
-    Case(200_000),
-)
-LARGE = (Case(200_000, latency_ms=150), Case(200_000, latency_ms=150, rate_limit=600))
-"""Take half an hour: most loaders wait for one answer before they ask for the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ class Load:
     ghosts: int
 
 
-def measure(cases: Sequence[Case] = CASES, *, repeats: int = 1, only: Sequence[str] = ()) -> Result:
+def measure(cases: Sequence[Case], *, repeats: int = 1, only: Sequence[str] = ()) -> Result:
     """Load each workspace twice with each loader.
 
     Args:
