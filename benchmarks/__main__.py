@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,12 @@ def chart(results: Path, /) -> None:
 def _draw(results: Path) -> None:
     from benchmarks.chart import draw
 
-    for path in draw(results):
-        click.echo(path.name)
+    try:
+        drawn = draw(results)
+    except BenchmarkFailed as failure:
+        raise click.ClickException(str(failure)) from None
+    for path in drawn:
+        note(path.name)
 
 
 @cli.command()
@@ -172,7 +177,7 @@ def floors(results: Path, /, sizes: tuple[int, ...], repeats: int) -> None:
     from benchmarks import floors as benchmark
 
     for size in sizes or benchmark.SIZES:
-        _report(f"floors-{size}", lambda size=size: benchmark.measure((size,), repeats=repeats), results)
+        _report(f"floors-{size}", partial(benchmark.measure, (size,), repeats=repeats), results)
 
 
 @cli.command(name="side-by-side")
@@ -233,9 +238,7 @@ def growth(results: Path, /, sizes: tuple[int, ...], large: bool, repeats: int) 
     from benchmarks import sweeps as benchmark
 
     for size in (*(sizes or parts.GROWTH), *((parts.GROWTH_LARGE,) if large else ())):
-        _report(
-            f"growth-{size}", lambda size=size: benchmark.measure(sizes=(size,), repeats=repeats), results
-        )
+        _report(f"growth-{size}", partial(benchmark.measure, sizes=(size,), repeats=repeats), results)
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""Pictures and one page of tables of whatever results are there: the page names command, versions and date."""
+"""Pictures and a page of tables of whatever results are there; the page names command, versions and date."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,9 +8,11 @@ from benchmarks.drawings import DRAWINGS
 from benchmarks.failure import BenchmarkFailed
 from benchmarks.loaders import LOADERS
 from benchmarks.report import Cell, Table, written
+from benchmarks.svg import Theme, svg
 from benchmarks.writers import WRITERS
 
 _PAGE = "README.md"
+_THEMES: dict[Theme, str] = {"light": "", "dark": "-dark"}
 Results = Mapping[str, Mapping[str, Any]]
 
 
@@ -24,19 +26,13 @@ def draw(folder: Path) -> list[Path]:
         The files that were written.
 
     Raises:
-        BenchmarkFailed: if there is no result, or no library to draw with.
+        BenchmarkFailed: if there is no result.
     """
     results = {
         path.stem: told for path in sorted(folder.glob("*.json")) if (told := written(path.stem, folder))
     }
     if not results:
         raise BenchmarkFailed("There is no result to draw: run python -m benchmarks first.")
-    try:
-        from benchmarks.svg import svg
-    except ImportError as error:
-        raise BenchmarkFailed(
-            f"To draw needs the package {error.name}: run make setup, or pip install 'dub-source[report]'."
-        ) from None
     files: list[Path] = []
     pictures: list[str] = []
     for drawing in DRAWINGS:
@@ -44,7 +40,7 @@ def draw(folder: Path) -> list[Path]:
         described = drawing.describe(rows) if rows else None
         if described is None:
             continue
-        for theme, suffix in (("light", ""), ("dark", "-dark")):
+        for theme, suffix in _THEMES.items():
             path = folder / f"{drawing.name}{suffix}.svg"
             path.write_text(svg(described, theme) + "\n", encoding="utf-8")
             files.append(path)
@@ -88,7 +84,7 @@ def _second_loads(results: Results) -> Table:
     return _matrix(
         results,
         2,
-        "The second load, after 1% were renamed, 1% deleted, 1% imported: × time; missing, wrong, still there",
+        "The second load, after 1% were renamed, 1% deleted, 1% imported: × time, and what is wrong then",
     )
 
 
@@ -158,9 +154,9 @@ def _pushes(results: Results) -> Table:
         (2, 0, 0, 0, 0, 0, 0, 2, 2, 0),
         lines,
         (
-            "Overwritten: somebody's change in Dub is lost. Told wrongly: in Dub, and counted as failed, or the "
-            "other way round. drt-core's REST destination (1.2.1) sends all rows to one address: no template "
-            "is filled into its url, and Dub's address of a customer has the id in it.",
+            "Overwritten: somebody's change in Dub is lost. Told wrongly: in Dub, and counted as failed, or "
+            "the other way round. drt-core's REST destination (1.2.1) sends all rows to one address: it "
+            "fills no template into its url, and Dub's address of a customer has the id in it.",
         ),
     )  # fmt: skip
 

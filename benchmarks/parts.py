@@ -1,4 +1,4 @@
-"""What ``python -m benchmarks`` measures: parts, each with its own file, so that a run can be gone on with."""
+"""What ``python -m benchmarks`` measures: parts, each with a file, so that what was stopped goes on."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -2,7 +2,6 @@
 
 from typing import Any, Literal
 
-import altair as alt
 import vl_convert
 
 Theme = Literal["light", "dark"]
@@ -13,9 +12,9 @@ _INK = {"light": ("#1f2328", "#59636e", "#d1d9e0"), "dark": ("#f0f6fc", "#9198a1
 def svg(chart: Any, theme: Theme) -> str:
     """The picture; needs no font and nothing from anywhere."""
     ink, quiet, line = _INK[theme]
-    words = {"labelColor": quiet, "titleColor": quiet, "labelFont": _FONT, "titleFont": _FONT}
-    dressed: alt.TopLevelMixin = chart.configure(background="transparent", font=_FONT)
-    dressed = dressed.configure_view(stroke=None)  # type: ignore[attr-defined]
+    words: dict[str, Any] = {"labelColor": quiet, "titleColor": quiet, "labelFont": _FONT, "titleFont": _FONT}
+    dressed = chart.configure(background="transparent", font=_FONT)
+    dressed = dressed.configure_view(stroke=None)
     dressed = dressed.configure_axis(
         **words, gridColor=line, domainColor=line, tickColor=line, titleFontWeight="normal", labelFontSize=12
     )

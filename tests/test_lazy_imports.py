@@ -1,4 +1,4 @@
-"""What a command does not need is not imported: with nothing new to load, a run is imports more than anything."""
+"""What a command does not need is not imported: where nothing is new, a run is hardly more than imports."""
 
 import pkgutil
 import subprocess
