@@ -31,7 +31,7 @@ help:
 	@echo 'make test-airflow, make test-dagster  check and run the pipeline for it'
 	@echo 'make check     set up, ruff and mypy --strict over everything, tests included'
 	@echo 'make lint      ruff alone;  make format  let ruff rewrite'
-	@echo 'make bench     measure'
+	@echo 'make bench     measure beside the peers, a dozen minutes (BENCH_ARGS=--large: hours)'
 	@echo 'make chaos     whole days of trouble in minutes (MINUTES=60 SEED=1); says which promise broke'
 	@echo 'make lock      resolve the dependencies again (UPGRADE=1: to the newest allowed; EXTRA=postgres: those of an extra)'
 	@echo 'make clean     remove .venv and everything that can be made again'
@@ -106,8 +106,9 @@ format: $(INSTALLED)
 	@"$(BIN)/ruff" check --fix
 	@"$(BIN)/ruff" format
 
+# What was stopped goes on; make bench BENCH_ARGS=--list says what there is.
 bench: $(INSTALLED)
-	@"$(BIN)/python" -m benchmarks
+	@"$(BIN)/python" -m benchmarks $(BENCH_ARGS)
 
 # make chaos MINUTES=60 SEED=1: the same seed decides the same.
 MINUTES ?= 5
