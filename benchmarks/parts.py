@@ -67,7 +67,7 @@ def _side_by_side(*, large: bool) -> Iterator[Part]:
         part(Case(20_000), 60),
         part(Case(20_000, 150), 90, *_PATIENT),
         part(Case(_MANY), 150, *_QUICK),
-        part(Case(4_000, 0, 60), 150, *_NOT_DLT),
+        part(Case(7_000, 0, 60), 180, *_NOT_DLT),
     ]
     if not large:
         yield from small
