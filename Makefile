@@ -32,7 +32,7 @@ help:
 	@echo 'make test-dbt       dbt over the sources that dub-source prints for it'
 	@echo 'make check     set up, ruff and mypy --strict over everything, tests included'
 	@echo 'make lint      ruff alone;  make format  let ruff rewrite'
-	@echo 'make bench     measure'
+	@echo 'make bench     measure beside the peers, a dozen minutes (BENCH_ARGS=--large: hours)'
 	@echo 'make chaos     whole days of trouble in minutes (MINUTES=60 SEED=1); says which promise broke'
 	@echo 'make lock      resolve the dependencies again (UPGRADE=1: to the newest allowed; EXTRA=postgres: those of an extra)'
 	@echo 'make clean     remove .venv and everything that can be made again'
@@ -111,8 +111,9 @@ format: $(INSTALLED)
 	@"$(BIN)/ruff" check --fix
 	@"$(BIN)/ruff" format
 
+# What was stopped goes on; make bench BENCH_ARGS=--list says what there is.
 bench: $(INSTALLED)
-	@"$(BIN)/python" -m benchmarks
+	@"$(BIN)/python" -m benchmarks $(BENCH_ARGS)
 
 # make chaos MINUTES=60 SEED=1: the same seed decides the same.
 MINUTES ?= 5
@@ -128,7 +129,7 @@ lock:
 	$(make_venv)
 	@"$(BIN)/python" -m venv "$(VENV)/lock"
 	@"$(VENV)/lock/bin/python" -m pip install -qq --no-input --disable-pip-version-check 'uv>=0.9'
-	@"$(VENV)/lock/bin/uv" pip compile pyproject.toml --extra sandbox $(if $(EXTRA),--extra $(EXTRA)) --group $(if $(EXTRA),$(EXTRA),dev) \
+	@"$(VENV)/lock/bin/uv" pip compile pyproject.toml --extra sandbox --extra report $(if $(filter-out report,$(EXTRA)),--extra $(EXTRA)) --group $(if $(EXTRA),$(EXTRA),dev) \
 	  --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  $(if $(filter dagster dbt,$(EXTRA)),--no-strip-extras) $(if $(UPGRADE),--upgrade) --quiet --output-file "$(LOCK)"

@@ -1,5 +1,6 @@
 """Measurements of this project and of its peers, each made side by side in one run.
 
-``python -m benchmarks`` measures everything at a small size in under three minutes, ``--full`` at the sizes
-that the README quotes. Servers and readers are processes of their own, so that neither pays for the other.
+``python -m benchmarks`` measures what fits into a dozen minutes, ``--large`` the whole, in hours; both go on
+where they were stopped. ``python -m benchmarks chart`` draws what is there. Servers and readers are processes
+of their own, so that neither pays for the other.
 """

@@ -2,64 +2,123 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmarks import parts
 from benchmarks.failure import BenchmarkFailed
 from benchmarks.loaders import LOADERS
 from benchmarks.readers import READERS
-from benchmarks.report import RESULTS, Result, circumstances, write
+from benchmarks.report import RESULTS, Result, circumstances, commit, note, write, written
+from benchmarks.writers import WRITERS
 
 Measure = Callable[[], Result]
+_PATHS = ("--results", "--drt-python")
 _repeats = click.option(
     "--repeats", type=click.IntRange(1), default=3, show_default=True, help="The median counts."
+)
+_once = click.option(
+    "--repeats", type=click.IntRange(1), default=1, show_default=True, help="The median counts."
 )
 _recorded = click.option(
     "--recordings/--without-recordings", "recorded", default=True, help="Read the recorded workspace, too."
 )
+_drt = click.option(
+    "--drt-python",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Python of an environment with drt-core; without it, that is left out.",
+)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--full", is_flag=True, help="Measure everything at the sizes that the README quotes.")
+@click.option(
+    "--large", is_flag=True, help="The whole matrix, a million customers and everything else: hours."
+)
+@click.option("--again", is_flag=True, help="Measure what this commit has a result of, too.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Folder of the JSON files.")
+@click.option("--only", multiple=True, metavar="PREFIX", help="Only parts whose name begins so; repeatable.")
+@click.option("--list", "listed", is_flag=True, help="Say which parts there are, and measure none.")
 @_recorded
+@_drt
 @click.pass_context
-def cli(context: click.Context, full: bool, results: Path, recorded: bool) -> None:
-    """Measure this project beside its peers. Without a command: everything, small, in under three minutes."""
+def cli(
+    context: click.Context,
+    large: bool,
+    again: bool,
+    results: Path,
+    only: tuple[str, ...],
+    listed: bool,
+    recorded: bool,
+    drt_python: Path | None,
+) -> None:
+    """Measure this project beside its peers. Without a command: in parts, a dozen minutes in all.
+
+    A part that has a result of this very commit is not measured again, so that what was stopped goes on. At
+    the end the charts are drawn.
+    """
     context.obj = results
     if context.invoked_subcommand is not None:
         return
-    suffix = "" if full else "-small"
-    for name, measure in _everything(full=full, recorded=recorded):
-        _report(name + suffix, measure, results)
-
-
-def _everything(*, full: bool, recorded: bool) -> list[tuple[str, Measure]]:
-    from benchmarks import applies, floors, pages, peers, plans, side_by_side, sweeps, walk
-
-    if full:
-        return [
-            ("pages", pages.measure),
-            ("sweeps", lambda: sweeps.measure(sizes=(*sweeps.SIZES, sweeps.LARGE))),
-            ("peers", lambda: peers.measure(peers.workspaces(recorded=recorded))),
-            ("side-by-side", lambda: side_by_side.measure(repeats=3)),
-            ("floors", floors.measure),
-            ("walk", lambda: walk.measure((*walk.CASES, walk.LARGE))),
-            ("applies", applies.measure),
-            ("plans", plans.measure),
-        ]
-    return [
-        ("pages", lambda: pages.measure(seconds=1.0)),
-        ("sweeps", lambda: sweeps.measure(sizes=sweeps.SIZES[:1], repeats=1)),
-        ("peers", lambda: peers.measure(peers.workspaces(customers=2_000, recorded=recorded), repeats=1)),
-        ("side-by-side", lambda: side_by_side.measure(side_by_side.SMALL)),
-        ("floors", lambda: floors.measure(floors.SIZES[:1], repeats=1)),
-        ("walk", lambda: walk.measure(walk.cases(customers=20_000), repeats=1)),
-        ("applies", lambda: applies.measure((applies.SMALL,), repeats=1)),
-        ("plans", lambda: plans.measure(plans.cases(customers=100_000, desired=20_000), repeats=1)),
+    wanted = [
+        each
+        for each in parts.parts(large=large, recorded=recorded, drt_python=drt_python)
+        if not only or each.name.startswith(only)
     ]
+    if listed:
+        for each in wanted:
+            click.echo(f"{each.name:<32} about {each.seconds:>6,} s")
+        click.echo(f"{'all of them':<32} about {sum(each.seconds for each in wanted) / 60:>6,.0f} minutes")
+        return
+    run = "large" if large else "small"
+    failures = [failed for each in wanted if (failed := _part(each, run, results, again=again))]
+    if not failures:
+        _draw(results)
+        return
+    raise click.ClickException(" ".join(failures))
+
+
+def _part(part: parts.Part, run: str, results: Path, *, again: bool) -> str | None:
+    """Measure a part, unless there is a result; what went wrong, for the others are measured all the same."""
+    now, told = commit(), written(part.name, results)
+    # What the large run measured is all that the small one would.
+    if (
+        not again
+        and now
+        and not now.endswith("-dirty")
+        and told
+        and told["commit"] == now
+        and told.get("run") in ("large", run)
+    ):
+        note(f"{part.name}: has been measured at {now}")
+        return None
+    note(f"{part.name}: about {part.seconds:,} s")
+    try:
+        _report(part.name, part.measure, results, run=run)
+    except click.ClickException as failure:
+        note(f"{part.name}: {failure.message}")
+        return f"{part.name}: {failure.message}"
+    return None
+
+
+@cli.command()
+@click.pass_obj
+def chart(results: Path, /) -> None:
+    """Draw what has been measured, and put it into a table: README.md and SVG files beside the JSON files."""
+    _draw(results)
+
+
+def _draw(results: Path) -> None:
+    from benchmarks.chart import draw
+
+    try:
+        drawn = draw(results)
+    except BenchmarkFailed as failure:
+        raise click.ClickException(str(failure)) from None
+    for path in drawn:
+        note(path.name)
 
 
 @cli.command()
@@ -117,34 +176,69 @@ def floors(results: Path, /, sizes: tuple[int, ...], repeats: int) -> None:
     """A load beside DuckDB alone and fetching alone, with and without a network."""
     from benchmarks import floors as benchmark
 
-    _report("floors", lambda: benchmark.measure(sizes or benchmark.SIZES, repeats=repeats), results)
+    for size in sizes or benchmark.SIZES:
+        _report(f"floors-{size}", partial(benchmark.measure, (size,), repeats=repeats), results)
 
 
 @cli.command(name="side-by-side")
-@click.option("--large", is_flag=True, help="200,000 customers at 150 ms, too: half an hour.")
-@click.option("--customers", type=click.IntRange(100), help="One workspace of this size instead.")
-@click.option("--latency", type=click.IntRange(0), default=0, help="Its milliseconds an answer.")
-@click.option("--limit", type=click.IntRange(0), default=0, help="Its requests a minute; 0: no limit.")
+@click.option("--customers", type=click.IntRange(100), default=1_000, show_default=True)
+@click.option("--latency", type=click.IntRange(0), default=0, help="Milliseconds an answer.")
+@click.option("--limit", type=click.IntRange(0), default=0, help="Requests a minute; 0: no limit.")
 @click.option("--only", type=click.Choice([loader.name for loader in LOADERS]), multiple=True)
-@_repeats
+@_once
 @click.pass_obj
 def side_by_side(
-    results: Path,
-    /,
-    large: bool,
-    customers: int | None,
-    latency: int,
-    limit: int,
-    only: tuple[str, ...],
-    repeats: int,
+    results: Path, /, customers: int, latency: int, limit: int, only: tuple[str, ...], repeats: int
 ) -> None:
     """Two loads into DuckDB by everything that can do it, against the truth."""
     from benchmarks import side_by_side as benchmark
 
-    cases: tuple[benchmark.Case, ...] = (*benchmark.CASES, *(benchmark.LARGE if large else ()))
-    if customers is not None:
-        cases = (benchmark.Case(customers, latency, limit),)
-    _report("side-by-side", lambda: benchmark.measure(cases, repeats=repeats, only=only), results)
+    case = benchmark.Case(customers, latency, limit)
+    _report(
+        f"side-by-side-{case.name}", lambda: benchmark.measure((case,), repeats=repeats, only=only), results
+    )
+
+
+@cli.command()
+@click.option("--updates", type=click.IntRange(100), default=5_000, show_default=True)
+@click.option("--latency", type=click.IntRange(0), default=0, help="Milliseconds an answer.")
+@click.option("--limit", type=click.IntRange(0), default=0, help="Requests a minute; 0: no limit.")
+@click.option("--only", type=click.Choice([writer.name for writer in WRITERS]), multiple=True)
+@_drt
+@_once
+@click.pass_obj
+def pushes(
+    results: Path,
+    /,
+    updates: int,
+    latency: int,
+    limit: int,
+    only: tuple[str, ...],
+    drt_python: Path | None,
+    repeats: int,
+) -> None:
+    """New email addresses into Dub by everything that can do it, against what Dub then has."""
+    from benchmarks import pushes as benchmark
+
+    case = benchmark.Case(updates, latency, limit)
+
+    def measure() -> Result:
+        return benchmark.measure((case,), repeats=repeats, only=only, drt_python=drt_python)
+
+    _report(f"pushes-{case.name}", measure, results)
+
+
+@cli.command()
+@click.option("--customers", "sizes", type=click.IntRange(100), multiple=True, help="Size; can be repeated.")
+@click.option("--large", is_flag=True, help="1,000,000 customers, too: some minutes.")
+@_once
+@click.pass_obj
+def growth(results: Path, /, sizes: tuple[int, ...], large: bool, repeats: int) -> None:
+    """Requests, seconds and memory of each kind of run, as the workspace grows."""
+    from benchmarks import sweeps as benchmark
+
+    for size in (*(sizes or parts.GROWTH), *((parts.GROWTH_LARGE,) if large else ())):
+        _report(f"growth-{size}", partial(benchmark.measure, sizes=(size,), repeats=repeats), results)
 
 
 @cli.command()
@@ -184,8 +278,8 @@ def applies(results: Path, /, updates: int, repeats: int) -> None:
     _report("applies", lambda: benchmark.measure((benchmark.Case(updates),), repeats=repeats), results)
 
 
-def _report(name: str, measure: Measure, folder: Path) -> None:
-    around = circumstances(_without_folder(sys.argv[1:]))
+def _report(name: str, measure: Measure, folder: Path, *, run: str | None = None) -> None:
+    around = {**circumstances(_without_paths(sys.argv[1:])), "run": run}
     try:
         result = measure()
     except BenchmarkFailed as failure:
@@ -195,13 +289,14 @@ def _report(name: str, measure: Measure, folder: Path) -> None:
         click.echo(f"\n{table}")
 
 
-def _without_folder(arguments: list[str]) -> list[str]:
-    """The arguments that matter to whoever repeats it: not where the results went on this machine."""
+def _without_paths(arguments: list[str]) -> list[str]:
+    """The arguments that matter to whoever repeats it: not what is where on this machine."""
     kept = iter(arguments)
     return [
         each
         for each in kept
-        if not each.startswith("--results=") and (each != "--results" or next(kept, None) is None)
+        if not each.startswith(tuple(f"{option}=" for option in _PATHS))
+        and (each not in _PATHS or next(kept, None) is None)
     ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -73,28 +74,34 @@ def run(program: Sequence[str], *, folder: Path, settings: Mapping[str, str] | N
     with tempfile.TemporaryDirectory(dir=folder) as own:
         result = Path(own) / "result.json"
         launch = [sys.executable, "-I", "-S", str(_LAUNCHER), str(result), *program]
+        # A session of its own, so that what it started ends with it.
+        launched = subprocess.Popen(
+            launch,
+            cwd=folder,
+            env=environment(folder, settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         try:
-            done = subprocess.run(
-                launch,
-                cwd=folder,
-                env=environment(folder, settings),
-                capture_output=True,
-                text=True,
-                timeout=_TIMEOUT_S,
-                check=True,
-            )
-        except subprocess.TimeoutExpired:
-            raise BenchmarkFailed(f"{Path(program[0]).name} did not end within {_TIMEOUT_S} s.") from None
-        except subprocess.CalledProcessError as error:
-            raise BenchmarkFailed(f"{Path(program[0]).name} could not be started: {error.stderr}") from None
+            output, errors = launched.communicate(timeout=_TIMEOUT_S)
+        except BaseException as error:
+            os.killpg(launched.pid, signal.SIGKILL)
+            launched.communicate()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise BenchmarkFailed(f"{Path(program[0]).name} did not end within {_TIMEOUT_S} s.") from None
+            raise
+        if launched.returncode:
+            raise BenchmarkFailed(f"{Path(program[0]).name} could not be started: {errors}")
         measured = json.loads(result.read_text(encoding="utf-8"))
     return Finished(
         status=measured["status"],
         seconds=measured["seconds"],
         cpu_s=measured["cpu_s"],
         peak_mb=measured["peak_bytes"] / 1e6,
-        output=done.stdout,
-        errors=done.stderr,
+        output=output,
+        errors=errors,
     )
 
 

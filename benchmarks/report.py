@@ -16,7 +16,7 @@ from benchmarks.process import ROOT
 
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = (
-    "dub-source dlt duckdb pyarrow requests orjson uvicorn httptools uvloop dub jsonpath-python httpx"
+    "dub-source dlt duckdb pyarrow requests orjson uvicorn httptools uvloop dub jsonpath-python httpx altair"
 ).split()
 Cell = str | int | float | None
 
@@ -57,7 +57,7 @@ def circumstances(arguments: Sequence[str]) -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": " ".join(["python -m benchmarks", *arguments]),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": {
             "cores": os.cpu_count(),
             "architecture": platform.machine(),
@@ -75,6 +75,15 @@ def write(name: str, result: Result, *, folder: Path, around: dict[str, Any]) ->
     text = json.dumps({"benchmark": name, **around, "results": list(result.rows)}, indent=1)
     path.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def written(name: str, folder: Path) -> dict[str, Any] | None:
+    """What is in ``<folder>/<name>.json``; None if there is no such file, or it is not a result."""
+    try:
+        told = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) and isinstance(told.get("results"), list) else None
 
 
 def note(text: str) -> None:
@@ -105,16 +114,19 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
-    """The commit that was measured, marked when files differ from it; None outside a checkout."""
+def commit() -> str | None:
+    """The commit that was measured, marked when files differ from it; None outside a checkout.
+
+    Results do not count: they are written meanwhile.
+    """
+    head = _git("rev-parse", "--short=7", "HEAD")
+    changed = head and _git("status", "--porcelain", "--", ".", f":!{RESULTS.relative_to(ROOT)}")
+    return f"{head}-dirty" if changed else head
+
+
+def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--exclude=*"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     except OSError:
         return None
     return done.stdout.strip() or None

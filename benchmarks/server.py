@@ -131,6 +131,20 @@ class Server:
         """Requests since then, by status."""
         return {int(status): number for status, number in self._ask("requests").items()}
 
+    def writes(self) -> dict[str, int]:
+        """Since then, by id, how often a change of a customer was made, whether the answer came or not."""
+        writes: dict[str, int] = self._ask("writes")
+        return writes
+
+    def drift(self, number: int) -> list[str]:
+        """Give so many customers, from all over the workspace, another email address; their ids."""
+        drifted: list[str] = self._ask(f"drift {number:d}")
+        return drifted
+
+    def lose_answer(self, skip: int) -> None:
+        """After ``skip`` more changes, make the next one and break the connection instead of answering."""
+        self._ask(f"lose {skip:d}")
+
     def cpu_seconds(self) -> float | None:
         """CPU seconds the server has used; None where the system does not say."""
         return cpu_seconds(self.pid)
@@ -208,9 +222,14 @@ def _done(sandbox: "Sandbox", command: str, argument: str) -> Any:
             return _dump(sandbox, Path(argument))
         case "requests":
             return Counter(each.status for each in sandbox.requests)
+        case "writes":
+            return _writes(sandbox)
+        case "drift":
+            return _drift(sandbox, int(argument))
+        case "lose":
+            return _lose_answer(sandbox, int(argument))
         case "forget":
-            sandbox.forget_requests()
-            return None
+            return sandbox.forget_requests()
     raise ValueError(f"The sandbox's process does not know the command {command}.")
 
 
@@ -220,6 +239,26 @@ def _change(sandbox: "Sandbox", number: int) -> int:
     for each in chosen:
         sandbox.change(each, name=f"Changed {random.randrange(10**12)}")
     return len(chosen)
+
+
+def _drift(sandbox: "Sandbox", number: int) -> list[str]:
+    ids = sandbox.ids()
+    chosen = ids[:: max(1, len(ids) // number)][:number] if number else []
+    for each in chosen:
+        sandbox.change(each, email=f"somebody{random.randrange(10**12)}@example.com")
+    return chosen
+
+
+def _writes(sandbox: "Sandbox") -> dict[str, int]:
+    # A lost answer has no status; the only fault that is injected makes the change first.
+    made = (each for each in sandbox.requests if each.method == "PATCH" and each.status in (0, 200))
+    return Counter(each.path.rpartition("/")[2] for each in made)
+
+
+def _lose_answer(sandbox: "Sandbox", skip: int) -> None:
+    from dub_source.sandbox.faults import Fault
+
+    sandbox.inject(Fault("after_commit", method="PATCH", skip=skip))
 
 
 def _upset(sandbox: "Sandbox", number: int) -> int:

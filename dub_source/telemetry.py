@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,6 +34,23 @@ _COUNTERS = {
     "dub_source.customers": ("{customer}", "Customers whom loads have read, created, updated, deleted"),
     "dub_source.changes": ("{change}", "Changes of plans by what became of them"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a run came to.
+
+    Attributes:
+        attributes: of its span.
+        counter: the counter that its numbers are added to.
+        by: the attribute that tells them apart there.
+        numbers: by what they count; attributes of the span, too.
+    """
+
+    attributes: Attributes
+    counter: str
+    by: str
+    numbers: Mapping[str, int]
 
 
 class Telling:

@@ -9,8 +9,8 @@ import pytest
 from dub_source.failures import ExitCode
 from dub_source.reverse.model import Plan, Result
 from dub_source.reverse.progress import Rejection, StoredPlan
+from dub_source.runs.looking import Status
 from dub_source.runs.past_runs import PastRun
-from dub_source.runs.status import Status
 from dub_source.runs.verdict import judge
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)

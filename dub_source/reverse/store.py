@@ -138,7 +138,7 @@ class PushStore(Stored):
             table_name=table or name,
             primary_key=key,
             write_disposition=how(self._opened.strategy),
-            columns=_DESCRIBED.get(name),
+            columns=_DESCRIBED.get(name, {}),
         )
 
     def _write(self, parts: list[DltResource]) -> None:

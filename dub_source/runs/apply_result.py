@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dub_source import telemetry
 from dub_source.destinations import Target
 from dub_source.errors import DubError
 from dub_source.failures import ExitCode, explain
@@ -68,6 +69,15 @@ class ApplyResult:
         if self.stopped_by is not None:
             return explain(self.stopped_by).exit_code
         return ExitCode.OK if self.complete else ExitCode.NOT_ALL
+
+    def figures(self) -> telemetry.Figures:
+        """What spans and counters are told."""
+        return telemetry.Figures(
+            {"dub_source.plan_id": self.plan.plan_id, "dub_source.requests": self.report.requests},
+            counter="dub_source.changes",
+            by="dub_source.result",
+            numbers={result.value: number for result, number in self.report.counts.items()},
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""

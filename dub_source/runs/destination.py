@@ -29,10 +29,10 @@ from dub_source.errors import (
 from dub_source.failures import ExitCode, cause, explain
 from dub_source.reverse.model import IN_EFFECT
 from dub_source.reverse.sync_file import Key, Sync
-from dub_source.runs.apply import apply
 from dub_source.runs.apply_result import ApplyResult
+from dub_source.runs.applying import apply
 from dub_source.runs.destination_checks import NAME, check_alone, check_columns, check_ops
-from dub_source.runs.plan import PlanResult, plan
+from dub_source.runs.planning import PlanResult, plan
 from dub_source.runs.pushing import checked_options
 
 _MODES = ("update", "upsert", "create")
@@ -84,7 +84,7 @@ def dub_customers(
         dataset: the dataset that the customers are in.
         destination: the dlt destination that the customers are in.
         pipelines_dir: the folder of working files, the same for loads into this place; None is dlt's default.
-        options: as of :func:`~dub_source.runs.plan.plan`, such as api_key and base_url; what is missing comes
+        options: as of :func:`~dub_source.runs.plan`, such as api_key and base_url; what is missing comes
             from dlt's configuration, section ``sources.dub``.
 
     Raises:

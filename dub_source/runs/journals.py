@@ -2,18 +2,9 @@
 
 from pathlib import Path
 
-import dlt
-
-from dub_source.destinations import Opened
-from dub_source.extraction import KEPT
 from dub_source.reverse.journal import Journal, written_journals
 from dub_source.reverse.store import PushStore
 from dub_source.reverse.units import known
-
-
-def journals_of(pipeline: dlt.Pipeline) -> Path:
-    """The folder of journals of a place; it stays when a run ends."""
-    return Path(pipeline.pipelines_dir) / f"{pipeline.pipeline_name}.push{KEPT}"
 
 
 def clear_journals(store: PushStore, folder: Path) -> None:
@@ -41,10 +32,3 @@ def clear_journals(store: PushStore, folder: Path) -> None:
             # What is sent once more after it was rejected is wanted, although the plan counts as finished.
             if not (left.wanted or left.recovered):
                 journal.remove()
-
-
-def clear_journals_after_load(pipeline: dlt.Pipeline, opened: Opened, table: str) -> None:
-    """The same on a machine that does nothing but load, say."""
-    folder = journals_of(pipeline)
-    if written_journals(folder):
-        clear_journals(PushStore(pipeline, opened, table), folder)

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 from urllib.parse import urlsplit
 
 import dlt
@@ -19,8 +19,6 @@ import requests
 from dub_source import telemetry
 from dub_source.destinations import Target
 from dub_source.failures import ExitCode, Failure, cause, explain
-from dub_source.runs.apply_result import ApplyResult
-from dub_source.runs.result import LoadResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,7 +58,8 @@ def observed(command: str, *, only_with: str | None = None) -> Callable[[Callabl
                         raise
                     if only_with is None or kwargs.get(only_with):
                         failure = _failure_of(result)
-                    span.know(_figures(result))
+                    if isinstance(result, Counted):
+                        _count(result.figures(), target, span)
                     if failure is not None:
                         span.failed(failure.exit_code.name, failure.sentence)
                 return result
@@ -82,6 +81,21 @@ def observed(command: str, *, only_with: str | None = None) -> Callable[[Callabl
     return decorate
 
 
+@runtime_checkable
+class Counted(Protocol):
+    """A result that has figures."""
+
+    def figures(self) -> telemetry.Figures:
+        """What spans and counters are told."""
+
+
+def _count(figures: telemetry.Figures, target: Target, span: telemetry.Telling) -> None:
+    numbers = {f"dub_source.{what}": number for what, number in figures.numbers.items()}
+    span.know({**figures.attributes, **numbers})
+    for what, number in figures.numbers.items():
+        telemetry.count(figures.counter, number, {figures.by: what, "dub_source.dataset": target.dataset})
+
+
 def _place(target: Target) -> Mapping[str, str]:
     return {"dub_source.destination": target.destination, "dub_source.dataset": target.dataset}
 
@@ -92,40 +106,11 @@ def _failure_of(result: object) -> Failure | None:
     if code == ExitCode.OK:
         return None
     stopped_by = getattr(result, "stopped_by", None)
-    return explain(stopped_by) if stopped_by is not None else Failure(f"{code.meaning.capitalize()}.", code)
-
-
-def _figures(result: object) -> Mapping[str, str | int | float | bool]:
-    """Attributes of the span; and the counters."""
-    if isinstance(result, LoadResult):
-        report = result.report
-        customers = {
-            "read": report.read,
-            "created": report.created,
-            "updated": report.updated,
-            "deleted": report.deleted,
-            "refreshed": report.refreshed,
-        }
-        for what, number in customers.items():
-            about = {"dub_source.change": what, "dub_source.dataset": result.target.dataset}
-            telemetry.count("dub_source.customers", number, about)
-        return {
-            "dub_source.mode": report.decision.kind,
-            "dub_source.certified": bool(report.certified),
-            "dub_source.requests": report.stats.requests,
-            "dub_source.throttled_s": report.stats.throttled_s,
-            **{f"dub_source.{what}": number for what, number in customers.items()},
-        }
-    if isinstance(result, ApplyResult):
-        for outcome, number in result.report.counts.items():
-            about = {"dub_source.result": outcome.value, "dub_source.dataset": result.target.dataset}
-            telemetry.count("dub_source.changes", number, about)
-        return {
-            "dub_source.plan_id": result.plan.plan_id,
-            "dub_source.requests": result.report.requests,
-            **{f"dub_source.{outcome.value}": number for outcome, number in result.report.counts.items()},
-        }
-    return {}
+    return (
+        explain(stopped_by)
+        if stopped_by is not None
+        else Failure(f"{code.meaning[0].upper()}{code.meaning[1:]}.", code)
+    )
 
 
 def _notify(command: str, target: Target, failure: Failure) -> None:

@@ -20,8 +20,9 @@ from dub_source.reverse import guards
 from dub_source.reverse.form import Form, configured_form
 from dub_source.reverse.store import PushStore
 from dub_source.runs.arguments import given
-from dub_source.runs.journals import clear_journals, journals_of
+from dub_source.runs.journals import clear_journals
 from dub_source.runs.warehouse import warehouse
+from dub_source.runs.working_folder import journals_of
 from dub_source.settings import Settings
 from dub_source.source import checked_table_name, configured_settings
 from dub_source.sync.vanished import how_many_there

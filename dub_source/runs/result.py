@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dub_source import telemetry
 from dub_source.destinations import Target
 from dub_source.failures import ExitCode
 from dub_source.sync import Observer, Report
@@ -38,6 +39,27 @@ class LoadResult:
             "SELECT country, count(*) AS customers, sum(sale_amount) / 100 AS revenue "  # noqa: S608
             f"FROM {self.target.dataset}.{self.report.table} WHERE deleted_at IS NULL "
             "GROUP BY country ORDER BY revenue DESC LIMIT 10"
+        )
+
+    def figures(self) -> telemetry.Figures:
+        """What spans and counters are told."""
+        report = self.report
+        return telemetry.Figures(
+            {
+                "dub_source.mode": report.decision.kind,
+                "dub_source.certified": bool(report.certified),
+                "dub_source.requests": report.stats.requests,
+                "dub_source.throttled_s": report.stats.throttled_s,
+            },
+            counter="dub_source.customers",
+            by="dub_source.change",
+            numbers={
+                "read": report.read,
+                "created": report.created,
+                "updated": report.updated,
+                "deleted": report.deleted,
+                "refreshed": report.refreshed,
+            },
         )
 
     def as_json(self) -> dict[str, Any]:

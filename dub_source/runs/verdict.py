@@ -8,8 +8,8 @@ from dub_source import errors
 from dub_source.failures import ExitCode
 from dub_source.reverse.progress import PlanState
 from dub_source.reverse.summary import spoken
+from dub_source.runs.looking import Status, newest
 from dub_source.runs.past_runs import PastRun
-from dub_source.runs.status import Status, newest
 
 DEFAULT_MAX_AGE_H = 25.0
 """A load a day, and an hour for it to run late."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import dlt
+
 from dub_source.destinations.locking import locked
 from dub_source.errors import SettingsError
 from dub_source.extraction import KEPT
@@ -37,6 +39,11 @@ def working_folder(pipelines_dir: Path, place: str) -> Iterator[Path]:
             yield folder
         finally:
             _empty(folder)
+
+
+def journals_of(pipeline: dlt.Pipeline) -> Path:
+    """The folder of the journals of plans: it stays when a run ends."""
+    return Path(pipeline.pipelines_dir) / f"{pipeline.pipeline_name}.push{KEPT}"
 
 
 @contextmanager

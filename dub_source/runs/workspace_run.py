@@ -9,7 +9,7 @@ from typing import Any
 from dub_source.destinations import Target
 from dub_source.events import Events, Tell
 from dub_source.failures import ExitCode, explain
-from dub_source.runs.load import load
+from dub_source.runs.loading import load
 from dub_source.workspaces import Workspace
 
 

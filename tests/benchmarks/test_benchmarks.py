@@ -1,10 +1,12 @@
 """Each benchmark at a tiny size: does it measure what it says, and does it notice when it does not?"""
 
 import json
+import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -194,3 +196,21 @@ def test_memory_is_that_of_the_program_alone(tmp_path: Path) -> None:
 def test_a_program_that_fails_says_so(tmp_path: Path) -> None:
     finished = run([sys.executable, "-c", "import sys; sys.exit('no luck')"], folder=tmp_path)
     assert (finished.status, finished.last_words()) == (1, "no luck")
+
+
+def exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_program_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.process._TIMEOUT_S", 3)
+    program = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)"
+    with pytest.raises(BenchmarkFailed, match="did not end within 3 s"):
+        run([sys.executable, "-c", program], folder=tmp_path)
+    pid = int((tmp_path / "pid").read_text(encoding="utf-8"))
+    while exists(pid):  # until somebody has taken note of its end; the test's own timeout is the limit
+        time.sleep(0.05)

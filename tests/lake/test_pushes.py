@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from dub_source import runs
-from dub_source.runs.erase import erase
+from dub_source.runs.erasing import erase
 from tests.reverse.world import PushWorld
 from tests.sync.world import counts
 from tests.warehouses.delta import DeltaWarehouse

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dub_source.runs.erase import erase
+from dub_source.runs.erasing import erase
 from tests.reverse.world import PushWorld
 from tests.sync.world import counts
 

@@ -16,7 +16,7 @@ from dub_source.reverse.planning import Planned, plan_changes
 from dub_source.reverse.review import as_html, as_markdown
 from dub_source.reverse.summary import Summary, summarize
 from dub_source.reverse.sync_file import Sync
-from dub_source.runs.load import load
+from dub_source.runs.loading import load
 from dub_source.runs.observed import observed
 from dub_source.runs.pushing import Pushing, checked_options, pushing, utc_now
 from dub_source.sync import Observer

@@ -6,14 +6,14 @@ from typing import Any
 
 import dlt
 
-from dub_source.destinations import Target, open_destination
+from dub_source.destinations import Opened, Target, open_destination
 from dub_source.errors import DubError
 from dub_source.runs.arguments import given
-from dub_source.runs.journals import clear_journals_after_load
 from dub_source.runs.observed import observed
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.steps import run_source
 from dub_source.runs.warehouse import warehouse
+from dub_source.runs.working_folder import journals_of
 from dub_source.source import CUSTOMERS, dub
 from dub_source.sync import Observer
 
@@ -48,11 +48,22 @@ def load(
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _):
         with opened.storage.writable():
             run_source(pipeline, source, outcome)
-            clear_journals_after_load(pipeline, opened, table)
+            _clear_journals(pipeline, opened, table)
         rows = _count_rows(pipeline, table)
     if outcome.report is None:
         raise DubError("The load ended without having read the customers; please report it.")
     return LoadResult(outcome.report, rows, time.monotonic() - began, target)
+
+
+def _clear_journals(pipeline: dlt.Pipeline, opened: Opened, table: str) -> None:
+    """Of plans that were finished on another machine, say; there are hardly ever any."""
+    folder = journals_of(pipeline)
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    from dub_source.reverse.store import PushStore
+    from dub_source.runs.journals import clear_journals
+
+    clear_journals(PushStore(pipeline, opened, table), folder)
 
 
 def _count_rows(pipeline: dlt.Pipeline, table: str) -> int:

@@ -18,7 +18,7 @@ from dub_source.reverse.persons import Found, Persons
 from dub_source.runs.apply_result import ApplyResult
 from dub_source.runs.course import Course
 from dub_source.runs.observed import observed
-from dub_source.runs.plan import PlanResult, stored_plan
+from dub_source.runs.planning import PlanResult, stored_plan
 from dub_source.runs.pushing import Pushing, pushing, utc_now
 
 _MAX_PERSONS = 100
@@ -140,7 +140,7 @@ def erase(
         pipelines_dir: the folder of dlt's working files; None takes dlt's default.
         observer: is told how the deletes get on.
         clock: the time, UTC.
-        options: as of :func:`~dub_source.runs.plan.plan`.
+        options: as of :func:`~dub_source.runs.plan`.
 
     Raises:
         InvalidArgument: if nobody is named, or by an empty text.

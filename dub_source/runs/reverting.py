@@ -10,9 +10,9 @@ from dub_source.reverse import guards
 from dub_source.reverse.model import Op
 from dub_source.reverse.reverting import Reverted, revert_plan
 from dub_source.reverse.sync_file import DEFAULT_DELETE_SHARE
-from dub_source.runs.apply import find_plan
+from dub_source.runs.applying import find_plan
 from dub_source.runs.observed import observed
-from dub_source.runs.plan import PlanResult, stored_plan
+from dub_source.runs.planning import PlanResult, stored_plan
 from dub_source.runs.pushing import Pushing, pushing, utc_now
 
 
@@ -38,7 +38,7 @@ def revert(
         max_delete_share: of the customers in the warehouse, 0 to 1 (0.1).
         pipelines_dir: the folder of dlt's working files; None takes dlt's default.
         clock: the time, UTC.
-        options: as of :func:`~dub_source.runs.plan.plan`.
+        options: as of :func:`~dub_source.runs.plan`.
 
     Returns:
         The new plan, to be applied as any other; ``summary.remarks.notes`` says what cannot come back.

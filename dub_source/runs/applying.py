@@ -46,7 +46,7 @@ def apply(
         max_seconds: after which no change is begun; what is under way ends. None is never.
         observer: is told how it gets on.
         clock: the time, UTC.
-        options: as of :func:`~dub_source.runs.plan.plan`.
+        options: as of :func:`~dub_source.runs.plan`.
 
     Returns:
         Also when it was stopped: see ``stopped_by``. Then the same again goes on.
