@@ -1,11 +1,14 @@
 """The charts: rows in, a chart of Altair out. Rows have a ``said``, which a mark's tooltip says."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from json import dumps
 from typing import Any
 
 import altair as alt
+
+from dub_source.report.drawing import SMALL, TEXT
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -16,6 +19,8 @@ NUMBERS = "replace(format(datum.value, '~s'), 'G', 'B')"
 SHARES = "format(datum.value, '.0~%')"
 _BY_DAY, _BY_MONTH = 100, 3_000
 """Days up to which an axis has days, and months."""
+_FEWEST = 14
+"""Periods that an axis has room for at least."""
 _BAR = 26
 """Height of a bar with its gap, in pixels."""
 
@@ -52,6 +57,7 @@ def periods(
         stacked: whether the series add up; otherwise the later one stands before the earlier one.
     """
     names = list(series)
+    ends = _ends(rows)
     chart = (
         alt.Chart(_data(rows))
         .mark_bar(binSpacing=1)
@@ -59,8 +65,8 @@ def periods(
             x=alt.X(
                 "start:T",
                 bin="binned",
-                scale=alt.Scale(type="utc"),
-                axis=_time_axis([row["start"] for row in rows] + [row["end"] for row in rows], width),
+                scale=alt.Scale(type="utc", domain=[_milliseconds(each) for each in ends], nice=False),
+                axis=_time_axis(ends, width),
             ),
             x2="end:T",
             y=_amount("value", labels, stack="zero" if stacked else None),
@@ -76,16 +82,15 @@ def periods(
     return _sized(chart, width, height)
 
 
-def ranking(rows: Rows, *, width: int, labels: str = DOLLARS) -> alt.TopLevelMixin:
+def ranking(rows: Rows, *, width: int) -> alt.TopLevelMixin:
     """Bars to the right, as they come: ``place``, ``name``, ``value``, ``text``."""
-    limit = 110 if width < 450 else 190
     base = alt.Chart(_data(rows)).encode(
         y=alt.Y(
             "place:O",
             axis=alt.Axis(
                 title=None,
                 labelColor="var(--ink)",
-                labelLimit=limit,
+                labelLimit=_label(width),
                 labelExpr=_by_place([str(row["name"]) for row in rows]),
             ),
             scale=alt.Scale(paddingInner=0.3, paddingOuter=0.1),
@@ -118,7 +123,7 @@ def heat(rows: Rows, *, width: int, months: Sequence[str]) -> alt.TopLevelMixin:
         # Up to a half, the text on it has enough contrast.
         opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, most], range=[0.06, 0.5]), legend=None)
     )
-    texts = base.mark_text(fontSize=11, aria=False).encode(text="text:N")
+    texts = base.mark_text(fontSize=SMALL, aria=False).encode(text="text:N")
     return _sized(cells + texts, width, _BAR * max(len(months), 1))
 
 
@@ -132,12 +137,14 @@ def buckets(rows: Rows, *, width: int, height: int = 200) -> alt.TopLevelMixin:
                 labelAngle=0,
                 labelLimit=90,
                 labelColor="var(--ink)",
-                labelFontSize=11 if width < 450 else 12,
+                labelFontSize=SMALL if width < 450 else TEXT,
                 labelExpr=_by_place([str(row["name"]) for row in rows]),
             ),
             scale=alt.Scale(paddingInner=0.25),
         ),
-        y=alt.Y("value:Q", axis=None, scale=alt.Scale(domain=_with_room([row["value"] for row in rows], 900))),
+        y=alt.Y(
+            "value:Q", axis=None, scale=alt.Scale(domain=_with_room([row["value"] for row in rows], 900))
+        ),
         description=alt.Description("said:N"),
     )
     bars = base.mark_bar(cornerRadiusEnd=3, color=ACCENT)
@@ -168,7 +175,7 @@ def parts(rows: Rows, series: Mapping[str, str], *, width: int) -> alt.TopLevelM
                 axis=alt.Axis(
                     title=None,
                     labelColor="var(--ink)",
-                    labelLimit=110 if width < 450 else 190,
+                    labelLimit=_label(width),
                     labelExpr=_by_place([by_place[place] for place in sorted(by_place)]),
                 ),
                 scale=alt.Scale(paddingInner=0.3, paddingOuter=0.1),
@@ -191,7 +198,8 @@ def parts(rows: Rows, series: Mapping[str, str], *, width: int) -> alt.TopLevelM
 
 
 def _data(rows: Rows) -> alt.Data:
-    return alt.Data(values=[dict(row) for row in rows])
+    data: alt.Data = alt.Data(values=[dict(row) for row in rows])  # type: ignore[no-untyped-call]
+    return data
 
 
 def _sized(chart: Any, width: int, height: int) -> alt.TopLevelMixin:
@@ -204,6 +212,20 @@ def _sized(chart: Any, width: int, height: int) -> alt.TopLevelMixin:
 def _moments(rows: Rows, width: int) -> alt.X:
     days = [row["day"] for row in rows]
     return alt.X("day:T", scale=alt.Scale(type="utc"), axis=_time_axis(days, width))
+
+
+def _ends(rows: Rows) -> list[str]:
+    """Where an axis of periods begins and ends: a few of them do not fill it."""
+    last = date.fromisoformat(max(row["end"] for row in rows))
+    length = date.fromisoformat(rows[0]["end"]) - date.fromisoformat(rows[0]["start"])
+    first = date.fromisoformat(min(row["start"] for row in rows))
+    with suppress(OverflowError):
+        first = min(first, last - _FEWEST * length)
+    return [first.isoformat(), last.isoformat()]
+
+
+def _milliseconds(day: str) -> int:
+    return (date.fromisoformat(day) - date(1970, 1, 1)).days * 86_400_000
 
 
 def _time_axis(days: Sequence[str], width: int) -> alt.Axis:
@@ -222,13 +244,21 @@ def _time_axis(days: Sequence[str], width: int) -> alt.Axis:
 
 def _amount(name: str, labels: str, **options: Any) -> alt.Y:
     return alt.Y(
-        f"{name}:Q", axis=alt.Axis(title=None, labelExpr=labels), scale=alt.Scale(zero=True, nice=True), **options
+        f"{name}:Q",
+        axis=alt.Axis(title=None, labelExpr=labels),
+        scale=alt.Scale(zero=True, nice=True),
+        **options,
     )
 
 
 def _by_place(names: Sequence[str]) -> str:
     """Labels of an axis by number: two bars of one name stay two."""
     return f"{dumps(list(names))}[datum.value]"
+
+
+def _label(width: int) -> int:
+    """Pixels for the names of bars."""
+    return 120 if width < 450 else 190 if width < 1000 else 380
 
 
 def _with_room(values: Sequence[float], width: int) -> list[float]:

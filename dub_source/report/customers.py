@@ -1,11 +1,14 @@
 """The sections about customers: growth, where they come from, cohorts, first sales, cancellations."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 from dub_source.report import charts
 from dub_source.report.figures import Cohort, Day, Figures, FirstSales, Groups, Month
-from dub_source.report.panels import Panel, Section, Table, panel
+from dub_source.report.panels import Panel, Section, Table, arranged
 from dub_source.report.periods import Period, by_period
 from dub_source.report.words import (
     brief_dollars,
@@ -36,16 +39,20 @@ _BUCKETS = (
 def sections(figures: Figures) -> Iterator[Section]:
     """All of them; one that has nothing to show says why."""
     yield _section(
-        figures, "growth", "Customers over time", {"over_time": _growth}, "By the day they were created in Dub."
+        figures,
+        "growth",
+        "Customers over time",
+        {"over_time": lambda days: _growth(days, figures.at.date())},
+        "By the day they were created in Dub.",
     )
     yield _section(
         figures,
         "sources",
         "Where revenue comes from",
         {
-            "countries": lambda found: _groups(found, "country", "Revenue by country", "no country"),
-            "partners": lambda found: _groups(found, "partner", "Revenue by partner", "no partner"),
-            "links": lambda found: _groups(found, "link", "Revenue by link", "no link"),
+            "countries": lambda found: _groups(found, "country", "Revenue by country"),
+            "partners": lambda found: _groups(found, "partner", "Revenue by partner"),
+            "links": lambda found: _groups(found, "link", "Revenue by link"),
         },
         "Revenue is all that Dub has recorded for the customers who exist now, in US dollars.",
     )
@@ -57,10 +64,18 @@ def sections(figures: Figures) -> Iterator[Section]:
         "Customers who were created in the same month, and what has become of them.",
     )
     yield _section(
-        figures, "first-sale", "Time to first sale", {"first_sales": _first_sales}, "From creation to purchase."
+        figures,
+        "first-sale",
+        "Time to first sale",
+        {"first_sales": _first_sales},
+        "From creation to purchase.",
     )
     yield _section(
-        figures, "churn", "Cancellations", {"churn": _churn}, "Subscriptions that ended, as Dub shows them now."
+        figures,
+        "churn",
+        "Cancellations",
+        {"churn": _churn},
+        "Subscriptions that ended, as Dub shows them now.",
     )
 
 
@@ -78,10 +93,19 @@ def _section(
         made = [] if found is None else list(make(found))
         panels += made
         if not made:
-            absent.append(figures.absent.get(part, _NOTHING[part]))
-    return Section(name, title, lead if panels else "", panels, tuple(dict.fromkeys(absent)))
+            absent.append(figures.why_not(part, _NAMES[part], _NOTHING[part]))
+    return Section(name, title, lead if panels else "", arranged(panels), tuple(dict.fromkeys(absent)))
 
 
+_NAMES = {
+    "over_time": "The growth",
+    "countries": "Revenue by country",
+    "partners": "Revenue by partner",
+    "links": "Revenue by link",
+    "cohorts": "This",
+    "first_sales": "This",
+    "churn": "This",
+}
 _NOTHING = {
     "over_time": "There are no customers yet.",
     "countries": "There are no customers yet.",
@@ -93,10 +117,11 @@ _NOTHING = {
 }
 
 
-def _growth(days: Sequence[Day]) -> Iterator[Panel]:
+def _growth(all_days: Sequence[Day], today: date) -> Iterator[Panel]:
+    days = [each for each in all_days if each.day <= today]
     if not days:
         return
-    last = days[-1]
+    later = " Days later than today are left out." if len(days) < len(all_days) else ""
     periods = by_period(days)
     header = ("", "new customers", "first purchases", "cancellations", "deleted", "customers at the end")
     table = Table(
@@ -118,18 +143,21 @@ def _growth(days: Sequence[Day]) -> Iterator[Panel]:
             for each in reversed(periods)
         ],
     )
+    # From nobody, so that a single day is more than a point, and up to today.
+    first = Day(days[0].day - timedelta(days=1))
+    last = replace(days[-1], day=today)
     points = [
         {
             "day": each.day.isoformat(),
             "total": each.total,
             "said": f"{day(each.day)}: {counted(each.total, 'customer')}",
         }
-        for each in _some(days, _POINTS)
+        for each in _some([first, *days, last], _POINTS)
     ]
-    yield panel(
+    yield Panel(
         "growth",
         "Customers",
-        f"{counted(last.total, 'customer')} by {day(last.day)}; the first was created on {day(days[0].day)}.",
+        f"{counted(last.total, 'customer')}; the first was created on {day(days[0].day)}.{later}",
         lambda width: charts.growth(points, width=width),
         table,
         wide=True,
@@ -148,7 +176,7 @@ def _new_customers(periods: Sequence[Period]) -> Panel:
     ]
     most = max(periods, key=lambda each: each.new_customers)
     unit = periods[0].unit
-    return panel(
+    return Panel(
         "new",
         f"New customers and first purchases by {unit}",
         f"Most were created in {most.name}: {number(most.new_customers)}.",
@@ -176,53 +204,58 @@ def _bars(
         }
 
 
-def _groups(groups: Groups, what: str, title: str, nothing: str) -> Iterator[Panel]:
-    named = [*groups.top, *([] if groups.rest is None else [groups.rest])]
-    if not groups.top or (what != "country" and all(each.name is None for each in named)):
+def _groups(groups: Groups, what: str, title: str) -> Iterator[Panel]:
+    named = [each for each in groups.top if each.name is not None]
+    nobodys = [each for each in groups.top if each.name is None]
+    rest = [] if groups.rest is None else [groups.rest]
+    if not named and (what != "country" or not nobodys):
         return
-    revenue = sum(each.revenue_cents for each in named)
-    rows = []
-    for place, each in enumerate(named):
-        rest = each is groups.rest
-        name = _others(groups.others, what) if rest else nothing if each.name is None else clean(each.name)
-        rows.append(
-            {
-                "place": place,
-                "name": name,
-                "value": each.revenue_cents / 100,
-                "text": brief_dollars(each.revenue_cents),
-                "rest": rest or each.name is None,
-                "said": f"{name}: {dollars(each.revenue_cents)} from {counted(each.customers, 'customer')}",
-            }
-        )
+    nothing = f"no {what}"
+    called = [
+        *((_called(each.name or ""), each) for each in named),
+        *((counted(groups.others, "other", "others"), each) for each in rest),
+        *((nothing, each) for each in nobodys),
+    ]
+    revenue = sum(each.revenue_cents for _, each in called)
+    # Most customers come without a partner: such a bar would make all others small.
+    drawn = called if what == "country" else [each for each in called if each[0] != nothing]
+    rows = [
+        {
+            "place": place,
+            "name": name,
+            "value": each.revenue_cents / 100,
+            "text": brief_dollars(each.revenue_cents),
+            "rest": place >= len(named),
+            "said": f"{name}: {dollars(each.revenue_cents)} from {counted(each.customers, 'customer')}",
+        }
+        for place, (name, each) in enumerate(drawn)
+    ]
     table = Table(
         (what, "revenue", "share", "customers", "buyers", "per customer"),
         [
             (
-                row["name"],
+                name,
                 dollars(each.revenue_cents),
                 part_of(each.revenue_cents, revenue),
                 number(each.customers),
                 number(each.buyers),
                 dollars(each.revenue_cents / each.customers) if each.customers else "–",
             )
-            for row, each in zip(rows, named, strict=True)
+            for name, each in called
         ],
     )
-    first = named[0]
-    yield panel(
-        what,
-        title,
-        f"{rows[0]['name']} is first with {dollars(first.revenue_cents)}, "
-        f"{part_of(first.revenue_cents, revenue)} of {dollars(revenue)}.",
-        lambda width: charts.ranking(rows, width=width),
-        table,
-    )
+    name, first = called[0]
+    said = f"{name} is first with {dollars(first.revenue_cents)}, {part_of(first.revenue_cents, revenue)}."
+    for each in nobodys:
+        said += f" {part_of(each.revenue_cents, revenue)} of {dollars(revenue)} came with {nothing}."
+    yield Panel(what, title, said, lambda width: charts.ranking(rows, width=width), table)
 
 
-def _others(others: int, what: str) -> str:
-    many = "countries" if what == "country" else f"{what}s"
-    return f"and {counted(others, f'other {what}', f'other {many}')}"
+def _called(name: str) -> str:
+    """A name as it is shown: links without what they all begin with, hashes in short."""
+    if re.fullmatch("[0-9a-f]{64}", name):
+        return f"{name[:8]}… (hashed)"
+    return clean(re.sub("^https?://", "", name)) or "(empty)"
 
 
 def _cohorts(cohorts: Sequence[Cohort]) -> Iterator[Panel]:
@@ -253,11 +286,11 @@ def _cohorts(cohorts: Sequence[Cohort]) -> Iterator[Panel]:
         )
     ]
     best = max(cohorts, key=lambda each: each.revenue_per_customer_cents)
-    yield panel(
+    yield Panel(
         "cohort-revenue",
         "Revenue per customer by month of creation",
-        f"Most by those of {month(best.month)}: {dollars(best.revenue_per_customer_cents)} a customer. Younger "
-        "cohorts have had less time.",
+        f"Most by those of {month(best.month)}: {dollars(best.revenue_per_customer_cents)} a customer. "
+        "Younger cohorts have had less time.",
         lambda width: charts.periods(
             values, {"a customer": charts.SECOND}, width=width, labels=charts.DOLLARS
         ),
@@ -271,20 +304,20 @@ def _cohorts(cohorts: Sequence[Cohort]) -> Iterator[Panel]:
 
 def _retention(cohorts: Sequence[Cohort]) -> Panel:
     """Shares that had bought, by age."""
-    cells = [
+    cells: list[dict[str, Any]] = [
         {
             "cohort": month(each.month),
             "age": age,
             "share": value,
             "text": f"{100 * value:.0f}%",
-            "said": f"Created in {month(each.month)}: after {counted(age, 'month')} {share(value)} had bought",
+            "said": f"{month(each.month)}: after {counted(age, 'month')} {share(value)} had bought",
         }
         for each in cohorts
         for age, value in sorted(each.shares.items())
     ]
     ages = sorted({cell["age"] for cell in cells})[: _AGES[1040] + 1]
     months = [month(each.month) for each in reversed(cohorts)]
-    return panel(
+    return Panel(
         "cohort-activity",
         "Share that had bought, by months since creation",
         f"The last {counted(len(cohorts), 'cohort')}; each row is a month's customers.",
@@ -326,7 +359,7 @@ def _first_sales(found: FirstSales) -> Iterator[Panel]:
     ]
     when = "on the day they were created" if not median else f"within {counted(median, 'day')}"
     before = " Some were imported with a sale older than themselves." if counts[0][1] else ""
-    yield panel(
+    yield Panel(
         "first-sale",
         "Days from creation to first sale",
         f"Half of the {counted(found.buyers, 'buyer')} bought {when}.{before}",
@@ -361,10 +394,11 @@ def _churn(months: Sequence[Month]) -> Iterator[Panel]:
     ]
     total = sum(each.canceled for each in months)
     most = max(months, key=lambda each: each.canceled)
-    yield panel(
+    yield Panel(
         "cancellations",
         "Cancellations by month",
-        f"{counted(total, 'cancellation')}; most in {month(most.month)}: {number(most.canceled)}.",
+        f"{counted(total, 'cancellation')} of customers who had bought in an earlier month; most in "
+        f"{month(most.month)}: {number(most.canceled)}.",
         lambda width: charts.periods(rows, {"cancellations": charts.THIRD}, width=width),
         table,
     )
@@ -379,7 +413,7 @@ def _churn(months: Sequence[Month]) -> Iterator[Panel]:
     ]
     if shares:
         last = next(each for each in reversed(months) if each.share is not None)
-        yield panel(
+        yield Panel(
             "churn",
             "Share of the buyers who canceled, by month",
             f"In {month(last.month)}: {share(last.share or 0)}.",

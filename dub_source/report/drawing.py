@@ -15,10 +15,31 @@ import vl_convert
 
 _SVG = "http://www.w3.org/2000/svg"
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_LONG = re.compile(r"(\.\d)\d+")
+"""Less than a tenth of a pixel is not seen."""
+_USUAL = {("opacity", "1"), ("stroke-width", "0"), ("stroke-miterlimit", "10")}
 _DROPPED = frozenset({"aria-hidden", "aria-roledescription", "aria-label", "role", "pointer-events", "class"})
 """Attributes that say nothing inside one image; a third of the size."""
 _FONT = "Liberation Sans"
-"""Which vl-convert has with it, to measure text; the page has its own, of about the same width."""
+"""Which vl-convert has with it, to measure text."""
+_BESIDE = 10
+"""Pixels to the left, for names that are wider than they were measured."""
+SMALL, TEXT = 13.5, 14.5
+"""Sizes of text, in pixels, as they are measured: DejaVu Sans, which many a Linux has alone, is wider."""
+_SHOWN = {f"{SMALL}px": "11", f"{TEXT}px": "12"}
+"""As they are shown."""
+_LONG = re.compile(r"(\.\d)\d+")
+"""Less than a tenth of a pixel is not seen."""
+_USUAL = {("opacity", "1"), ("stroke-width", "0"), ("stroke-miterlimit", "10")}
+_DROPPED = frozenset({"aria-hidden", "aria-roledescription", "aria-label", "role", "pointer-events", "class"})
+"""Attributes that say nothing inside one image; a third of the size."""
+_FONT = "Liberation Sans"
+"""Which vl-convert has with it, to measure text."""
+_ROOM = 1.15
+"""So much wider than in that font is text in DejaVu Sans, which a page without a better one is shown in."""
+SMALL, TEXT = 11 * _ROOM, 12 * _ROOM
+"""Sizes of text, in pixels, as they are measured."""
+_MEASURED = {f"{size:g}px": f"{size / _ROOM:g}" for size in (SMALL, TEXT)}
 
 _CONFIG = {
     "background": None,
@@ -30,10 +51,10 @@ _CONFIG = {
         "ticks": False,
         "grid": False,
         "labelColor": "var(--muted)",
-        "labelFontSize": 12,
+        "labelFontSize": TEXT,
         "labelPadding": 6,
         "titleColor": "var(--muted)",
-        "titleFontSize": 12,
+        "titleFontSize": TEXT,
         "titleFontWeight": "normal",
     },
     "axisQuantitative": {"grid": True, "gridColor": "var(--line)", "tickCount": 5},
@@ -41,12 +62,13 @@ _CONFIG = {
         "orient": "top",
         "title": None,
         "labelColor": "var(--ink)",
-        "labelFontSize": 12,
+        "labelFontSize": TEXT,
         "symbolType": "square",
         "symbolStrokeWidth": 0,
         "offset": 8,
+        "columnPadding": 20,
     },
-    "text": {"color": "var(--ink)", "fontSize": 12},
+    "text": {"color": "var(--ink)", "fontSize": TEXT},
 }
 """The look of all charts: few lines, and the colours of the page."""
 
@@ -73,11 +95,11 @@ def svg(chart: alt.TopLevelMixin, *, name: str, described: str, classes: str) ->
     width, height = root.get("width", ""), root.get("height", "")
     root.attrib.clear()
     root.attrib |= {
-        "viewBox": f"0 0 {width} {height}",
+        "viewBox": f"-{_BESIDE} 0 {float(width) + _BESIDE:g} {height}",
         "class": classes,
         "role": "img",
         "aria-label": described,
-        "style": f"max-width:{width}px",
+        "style": f"max-width:{1.3 * float(width):.0f}px",
     }
     _without_nothing(root)
     return ElementTree.tostring(root, encoding="unicode")
@@ -95,10 +117,14 @@ def _made_part(element: ElementTree.Element, name: str) -> None:
     for attribute, value in list(element.items()):
         if attribute == "id":
             element.set(attribute, f"{name}-{value}")
-        elif attribute == "font-family":
+        elif attribute == "font-family" or (attribute, value) in _USUAL:
             del element.attrib[attribute]
+        elif attribute == "font-size":
+            element.set(attribute, _SHOWN.get(value, value))
         elif "url(#" in value:
             element.set(attribute, _REFERENCE.sub(rf"url(#{name}-\1)", value))
+        elif attribute in ("d", "transform"):
+            element.set(attribute, _LONG.sub(r"\1", value))
 
 
 _MARKS = frozenset({"bar", "point", "rect mark", "circle", "square", "area mark", "line mark", "rule mark"})

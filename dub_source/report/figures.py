@@ -47,7 +47,7 @@ class Groups:
     """The groups with the most revenue, and all others together.
 
     Attributes:
-        top: the greatest first.
+        top: the greatest first; those who have none of it last, however much that is.
         others: how many groups are not among them.
         rest: the sum of those; None if there are none.
     """
@@ -181,6 +181,11 @@ class Figures:
     runs: tuple[Run, ...] | None = None
     plans: tuple[SyncPlan, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
+
+    def why_not(self, part: str, called: str, nothing: str) -> str:
+        """Why a part is not shown, in a sentence: it cannot be known, or there is ``nothing``."""
+        why = self.absent.get(part)
+        return nothing if why is None else f"{called} is not shown: {why}"
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values: days and moments in ISO 8601, amounts in cents."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from dub_source.report import charts
 from dub_source.report.figures import Changed, Figures, Run, SyncPlan
-from dub_source.report.panels import Panel, Section, Table, panel
+from dub_source.report.panels import Panel, Section, Table, arranged
 from dub_source.report.periods import Period, kind_of
 from dub_source.report.words import clean, counted, day, listed, moment, number
 
@@ -33,16 +33,16 @@ def section(figures: Figures) -> Section:
         *_plans(figures.plans),
     ]
     absent = [
-        figures.absent.get(name, text)
-        for name, text, there in (
-            ("runs", "No run has been noted yet.", figures.runs),
-            ("changes", "No change has been seen yet.", figures.changes),
-            ("plans", "No plan has changed anything in Dub yet.", figures.plans),
+        figures.why_not(name, title, text)
+        for name, title, text, there in (
+            ("runs", "The list of runs", "No run has been noted yet.", figures.runs),
+            ("changes", "What has changed", "No change has been seen yet.", figures.changes),
+            ("plans", "", "No plan has changed anything in Dub yet.", figures.plans),
         )
         if not there
     ]
     lead = "What ran, what it found, and what has become of changes that were planned for Dub."
-    return Section("health", "Health of the sync", lead, panels, absent)
+    return Section("health", "Health of the sync", lead, arranged(panels), absent)
 
 
 def _runs(runs: Sequence[Run]) -> Iterator[Panel]:
@@ -66,11 +66,9 @@ def _runs(runs: Sequence[Run]) -> Iterator[Panel]:
             for each in newest[:_RUNS]
         ],
     )
-    counts = Counter(
-        (each.started_at.date(), "went well" if each.ok else "failed") for each in runs
-    )
+    counts = Counter((each.started_at.date(), "went well" if each.ok else "failed") for each in runs)
     rows = _stacked(counts, _ENDS, "run")
-    yield panel(
+    yield Panel(
         "runs",
         "Runs",
         f"{counted(len(runs), 'run')} since {day(newest[-1].started_at.date())}, "
@@ -96,7 +94,7 @@ def _changes(changes: Sequence[Changed]) -> Iterator[Panel]:
             for name, value in zip(_CHANGES, (each.created, each.updated, each.deleted), strict=True)
         }
     totals = {name: sum(value for (_, of), value in counts.items() if of == name) for name in _CHANGES}
-    yield panel(
+    yield Panel(
         "changes",
         "Changes that were seen",
         f"Since {day(changes[0].day)}: {listed(totals) or 'none'}. A first load sees everybody as created.",
@@ -132,7 +130,7 @@ def _plans(plans: Sequence[SyncPlan]) -> Iterator[Panel]:
     for each in plans:
         together.update(_outcomes(each))
     some = f"The newest {_PLANS} of {number(len(plans))} plans. " if len(plans) > len(shown) else ""
-    yield panel(
+    yield Panel(
         "plans",
         "Outcomes of plans",
         f"{some}All together: {listed(together)}.",

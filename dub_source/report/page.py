@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from dub_source.report import customers, health
 from dub_source.report.figures import Figures
+from dub_source.report.file import MARK
 from dub_source.report.words import (
     brief_dollars,
     clean,
@@ -16,9 +18,6 @@ from dub_source.report.words import (
     number,
     part_of,
 )
-
-MARK = '<meta name="generator" content="dub-source report">'
-"""In the head of every page: a file with it may be written again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,7 @@ def as_html(figures: Figures) -> str:
     )
     title = clean(figures.workspace or figures.dataset)
     return environment.get_template("page.html").render(
+        mark=Markup(MARK),  # noqa: S704 - our own
         title=title,
         figures=figures,
         facts=_facts(figures),
@@ -73,13 +73,13 @@ def _tiles(figures: Figures) -> Sequence[Tile]:
     tiles = [
         Tile("Customers", number(totals.customers), f"{number(figures.deleted)} deleted since"),
         Tile("Revenue", brief_dollars(totals.revenue_cents), dollars(totals.revenue_cents)),
+        Tile("Buyers", number(totals.buyers), f"{part_of(totals.buyers, totals.customers)} of all customers"),
         Tile(
-            "Buyers", number(totals.buyers), f"{part_of(totals.buyers, totals.customers)} of all customers"
-        ),
-        Tile(
-            "Revenue per customer",
+            "Per customer",
             dollars(totals.revenue_cents / totals.customers) if totals.customers else "–",
-            f"{dollars(totals.revenue_cents / totals.buyers)} per buyer" if totals.buyers else "no buyers yet",
+            f"revenue; {dollars(totals.revenue_cents / totals.buyers)} per buyer"
+            if totals.buyers
+            else "nobody has bought yet",
         ),
     ]
     if figures.first_sales is not None:

@@ -1,7 +1,7 @@
-"""A part of the page: a title, what it shows in a sentence, the chart in several sizes, the figures as a table."""
+"""Parts of the page: what is shown, in a sentence, as a chart in several sizes, and as a table."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import altair as alt
 from markupsafe import Markup
@@ -28,25 +28,41 @@ class Panel:
     """A chart and what belongs to it.
 
     Attributes:
+        name: unlike that of every other one.
         title: what it shows.
         said: the same figures in a sentence or two.
-        drawings: elements of SVG; which of them is seen is decided by the width of the page.
+        draw: makes the chart.
         table: the figures.
         wide: whether it takes the whole width.
-        open: whether the table is seen at once.
     """
 
+    name: str
     title: str
     said: str
-    drawings: Sequence[Markup]
+    draw: Draw
     table: Table
     wide: bool = False
-    open: bool = False
+
+    def drawings(self) -> list[Markup]:
+        """The chart in all sizes, as SVG; which one is seen is decided by the width of the page."""
+        sizes = {"s": PHONE, "m": MIDDLE, "l": WIDE} if self.wide else {"s": PHONE, "ml": HALF}
+        return [
+            # Made by drawing.svg, which writes XML: every text in it is escaped.
+            Markup(  # noqa: S704
+                svg(
+                    self.draw(width),
+                    name=f"{self.name}-{size}",
+                    described=f"{self.title}. {self.said}",
+                    classes=f"chart {size}",
+                )
+            )
+            for size, width in sizes.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Panels about one thing, or why there are none of them."""
+    """Panels about one thing, and why there are not more of them."""
 
     name: str
     title: str
@@ -55,26 +71,15 @@ class Section:
     absent: Sequence[str] = ()
 
 
-def panel(
-    name: str, title: str, said: str, draw: Draw, table: Table, *, wide: bool = False, opened: bool = False
-) -> Panel:
-    """Draw a panel.
-
-    Args:
-        name: unlike that of every other one.
-        title: what it shows.
-        said: for who cannot see it, and below the title.
-        draw: makes the chart.
-        table: the same figures.
-        wide: whether it takes the whole width.
-        opened: whether the table is seen at once.
-    """
-    sizes = {"s": PHONE, "m": MIDDLE, "l": WIDE} if wide else {"s": PHONE, "ml": HALF}
-    drawings = [
-        # Made by drawing.svg, which writes XML: every text in it is escaped.
-        Markup(  # noqa: S704
-            svg(draw(width), name=f"{name}-{size}", described=f"{title}. {said}", classes=f"chart {size}")
-        )
-        for size, width in sizes.items()
-    ]
-    return Panel(title, said, drawings, table, wide, opened)
+def arranged(panels: Sequence[Panel]) -> list[Panel]:
+    """Two in a row, or one that is wide: a panel that would have nobody beside it becomes wide."""
+    done: list[Panel] = []
+    alone = False
+    for each in panels:
+        if each.wide and alone:
+            done[-1] = replace(done[-1], wide=True)
+        alone = not (each.wide or alone)
+        done.append(each)
+    if alone:
+        done[-1] = replace(done[-1], wide=True)
+    return done

@@ -1,4 +1,4 @@
-"""What the command line does, as plain functions: load, check, status, plan, apply, revert, erase."""
+"""What the command line does, as plain functions: load, check, status, report, plan, apply, revert, erase."""
 
 from dub_source.runs.apply import apply
 from dub_source.runs.apply_result import ApplyResult, Trouble
@@ -7,6 +7,7 @@ from dub_source.runs.erase import EraseResult, erase
 from dub_source.runs.load import load
 from dub_source.runs.plan import PlanResult, plan
 from dub_source.runs.pushing import push_options
+from dub_source.runs.report import report
 from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.revert import revert
 from dub_source.runs.show import show
@@ -37,6 +38,7 @@ __all__ = [
     "load_workspaces",
     "plan",
     "push_options",
+    "report",
     "revert",
     "run_source",
     "show",

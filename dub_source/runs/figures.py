@@ -1,14 +1,14 @@
 """The figures of the report, by the SQL of the views for analysts. Sums alone leave the warehouse."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dlt
 import pyarrow as pa
 import sqlglot
 from sqlglot import exp
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
 from dub_source.analytics import CUSTOMERS, HISTORY, MARK, RUNS, left_out, query
 from dub_source.destinations.sql_tables import SqlTables
@@ -61,8 +61,10 @@ class WarehouseFigures:
 
     def totals(self) -> Totals | None:
         """Of all customers who exist; by country, because every one of them is in one row there."""
-        rows = self._sums("totals", "revenue_by_country", (*_MONEY, "canceled"))
-        return None if rows is None else Totals(**rows)
+        sums = self._sums("totals", "revenue_by_country", (*_MONEY, "canceled"))
+        if sums is None:
+            return None
+        return Totals(**{name: sums[name] for name in (*_MONEY, "canceled")})
 
     def over_time(self) -> tuple[Day, ...] | None:
         """All days on which something happened, in their order."""
@@ -147,7 +149,7 @@ class WarehouseFigures:
             "runs",
             "sync_health",
             columns,
-            f"WHERE table_name = '{self._table}' ORDER BY started_at DESC LIMIT {_RUNS}",
+            f"WHERE table_name = {exp.Literal.string(self._table)} ORDER BY started_at DESC LIMIT {_RUNS}",
         )
         if rows is None:
             return None
@@ -171,11 +173,15 @@ class WarehouseFigures:
             part,
             view,
             {f"{name} AS name": _TEXT, **dict.fromkeys(_MONEY, _NUMBER)},
-            f"ORDER BY revenue_cents DESC, customers DESC, {name} LIMIT {TOP}",
+            # Those who have none of it first, so that they are in any case.
+            f"ORDER BY CASE WHEN {name} IS NULL THEN 0 ELSE 1 END, revenue_cents DESC, customers DESC, "
+            f"{name} LIMIT {TOP + 1}",
         )
         if rows is None or sums is None:
             return None
-        top = tuple(Group(**row) for row in rows)
+        nobodys = [row for row in rows if row["name"] is None]
+        named = [row for row in rows if row["name"] is not None][:TOP]
+        top = tuple(Group(**row) for row in named + nobodys)
         others = sums["groups"] - len(top)
         rest = {each: sums[each] - sum(getattr(group, each) for group in top) for each in _MONEY}
         return Groups(top, others, Group(None, **rest) if others > 0 else None)
@@ -208,12 +214,11 @@ class WarehouseFigures:
 
     def _sql(self, view: str, select: str) -> str:
         """A query over the view's, as SQL of the destination."""
-        text = query(
-            view, table_of=self._qualified.__getitem__, dialect=self._dialect, columns=self._columns
-        )
-        of_view = sqlglot.parse_one(text, dialect=self._dialect)
+        text = query(view, table_of=self._qualified.__getitem__, dialect=self._dialect, columns=self._columns)
+        of_view: Any = sqlglot.parse_one(text, dialect=self._dialect)
         # Not a subquery: not every dialect has WITH in one.
         over: Any = sqlglot.parse_one(select, dialect="duckdb")
+        over = normalize_identifiers(over, dialect=self._dialect)
         for cte in of_view.ctes:
             over = over.with_(cte.alias, as_=cte.this)
         # SqlTables puts names where there are braces.

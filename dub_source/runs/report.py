@@ -1,4 +1,4 @@
-"""``report``: the figures of the warehouse for a page with charts. Dub is not asked, and nothing is changed."""
+"""``report``: the figures for a page with charts. Dub is not asked, and nothing is changed."""
 
 from collections.abc import Callable
 from datetime import datetime
