@@ -243,9 +243,10 @@ def _time_axis(days: Sequence[str], width: int) -> alt.Axis:
 
 
 def _amount(name: str, labels: str, **options: Any) -> alt.Y:
+    least = {"tickMinStep": 1} if labels == NUMBERS else {}
     return alt.Y(
         f"{name}:Q",
-        axis=alt.Axis(title=None, labelExpr=labels),
+        axis=alt.Axis(title=None, labelExpr=labels, **least),
         scale=alt.Scale(zero=True, nice=True),
         **options,
     )
