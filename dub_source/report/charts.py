@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import date
 from json import dumps
 from typing import Any
+from unicodedata import east_asian_width
 
 import altair as alt
 
@@ -21,6 +22,8 @@ _BY_DAY, _BY_MONTH = 100, 3_000
 """Days up to which an axis has days, and months."""
 _FEWEST = 14
 """Periods that an axis has room for at least."""
+_LETTER, _WIDE_LETTER = 7.4, 14.0
+"""Pixels of a letter of DejaVu Sans, on average, and of a Chinese one or an emoji."""
 _BAR = 26
 """Height of a bar with its gap, in pixels."""
 
@@ -87,12 +90,7 @@ def ranking(rows: Rows, *, width: int) -> alt.TopLevelMixin:
     base = alt.Chart(_data(rows)).encode(
         y=alt.Y(
             "place:O",
-            axis=alt.Axis(
-                title=None,
-                labelColor="var(--ink)",
-                labelLimit=_label(width),
-                labelExpr=_by_place([str(row["name"]) for row in rows]),
-            ),
+            axis=_names([str(row["name"]) for row in rows], width),
             scale=alt.Scale(paddingInner=0.3, paddingOuter=0.1),
         ),
         x=alt.X(
@@ -172,12 +170,7 @@ def parts(rows: Rows, series: Mapping[str, str], *, width: int) -> alt.TopLevelM
         .encode(
             y=alt.Y(
                 "place:O",
-                axis=alt.Axis(
-                    title=None,
-                    labelColor="var(--ink)",
-                    labelLimit=_label(width),
-                    labelExpr=_by_place([by_place[place] for place in sorted(by_place)]),
-                ),
+                axis=_names([by_place[place] for place in sorted(by_place)], width),
                 scale=alt.Scale(paddingInner=0.3, paddingOuter=0.1),
             ),
             x=alt.X(
@@ -188,7 +181,7 @@ def parts(rows: Rows, series: Mapping[str, str], *, width: int) -> alt.TopLevelM
             color=alt.Color(
                 "series:N",
                 scale=alt.Scale(domain=names, range=[series[name] for name in names]),
-                legend=alt.Legend(columns=2 if width < 450 else 0),
+                legend=alt.Legend(columns=2 if width < 450 else 3 if width < 900 else 0),
             ),
             order=alt.Order("order:Q"),
             description=alt.Description("said:N"),
@@ -243,10 +236,12 @@ def _time_axis(days: Sequence[str], width: int) -> alt.Axis:
 
 
 def _amount(name: str, labels: str, **options: Any) -> alt.Y:
-    least = {"tickMinStep": 1} if labels == NUMBERS else {}
+    axis = alt.Axis(title=None, labelExpr=labels)
+    if labels == NUMBERS:
+        axis.tickMinStep = 1
     return alt.Y(
         f"{name}:Q",
-        axis=alt.Axis(title=None, labelExpr=labels, **least),
+        axis=axis,
         scale=alt.Scale(zero=True, nice=True),
         **options,
     )
@@ -257,9 +252,33 @@ def _by_place(names: Sequence[str]) -> str:
     return f"{dumps(list(names))}[datum.value]"
 
 
-def _label(width: int) -> int:
-    """Pixels for the names of bars."""
-    return 120 if width < 450 else 190 if width < 1000 else 380
+def _names(names: Sequence[str], width: int) -> alt.Axis:
+    """An axis of names, by number, with room for them in any font."""
+    room = 130 if width < 450 else 180 if width < 1000 else 380
+    shown = [_short(name, room) for name in names]
+    return alt.Axis(
+        title=None,
+        labelColor="var(--ink)",
+        labelLimit=0,
+        labelExpr=_by_place(shown),
+        minExtent=max(map(_width_of, shown), default=0),
+        maxExtent=2 * room,
+    )
+
+
+def _short(name: str, room: float) -> str:
+    """A name that has room beside its bar; in the table it is whole."""
+    if _width_of(name) <= room:
+        return name
+    end = len(name)
+    while end and _width_of(name[:end]) > room - _LETTER:
+        end -= 1
+    return f"{name[:end]}…"
+
+
+def _width_of(text: str) -> float:
+    """Pixels of a text in 12 px, by the widest font that a page is likely to be shown in."""
+    return sum(_WIDE_LETTER if east_asian_width(each) in "WF" else _LETTER for each in text)
 
 
 def _with_room(values: Sequence[float], width: int) -> list[float]:

@@ -28,18 +28,6 @@ SMALL, TEXT = 13.5, 14.5
 """Sizes of text, in pixels, as they are measured: DejaVu Sans, which many a Linux has alone, is wider."""
 _SHOWN = {f"{SMALL}px": "11", f"{TEXT}px": "12"}
 """As they are shown."""
-_LONG = re.compile(r"(\.\d)\d+")
-"""Less than a tenth of a pixel is not seen."""
-_USUAL = {("opacity", "1"), ("stroke-width", "0"), ("stroke-miterlimit", "10")}
-_DROPPED = frozenset({"aria-hidden", "aria-roledescription", "aria-label", "role", "pointer-events", "class"})
-"""Attributes that say nothing inside one image; a third of the size."""
-_FONT = "Liberation Sans"
-"""Which vl-convert has with it, to measure text."""
-_ROOM = 1.15
-"""So much wider than in that font is text in DejaVu Sans, which a page without a better one is shown in."""
-SMALL, TEXT = 11 * _ROOM, 12 * _ROOM
-"""Sizes of text, in pixels, as they are measured."""
-_MEASURED = {f"{size:g}px": f"{size / _ROOM:g}" for size in (SMALL, TEXT)}
 
 _CONFIG = {
     "background": None,
@@ -120,7 +108,7 @@ def _made_part(element: ElementTree.Element, name: str) -> None:
         elif attribute == "font-family" or (attribute, value) in _USUAL:
             del element.attrib[attribute]
         elif attribute == "font-size":
-            element.set(attribute, _SHOWN.get(value, value))
+            element.set(attribute, _SHOWN[value])
         elif "url(#" in value:
             element.set(attribute, _REFERENCE.sub(rf"url(#{name}-\1)", value))
         elif attribute in ("d", "transform"):

@@ -15,14 +15,14 @@ _RUNS, _PLANS = 12, 8
 _CHANGES = {"created": charts.SECOND, "updated": charts.ACCENT, "deleted": charts.BAD}
 _ENDS = {"went well": charts.SECOND, "failed": charts.BAD}
 _RESULTS = {
-    "applied": charts.SECOND,
-    "already applied": charts.ACCENT,
-    "accepted, not applied": charts.FOURTH,
-    "drifted": charts.THIRD,
-    "rejected": charts.BAD,
-    "not attempted": charts.QUIET,
+    "applied": ("applied", charts.SECOND),
+    "already_applied": ("already applied", charts.ACCENT),
+    "accepted_not_applied": ("ignored by Dub", charts.FOURTH),
+    "drifted": ("drifted", charts.THIRD),
+    "rejected": ("rejected", charts.BAD),
+    "not_attempted": ("not attempted", charts.QUIET),
 }
-"""Outcomes of changes, as ``push_log`` has them with underscores."""
+"""Outcomes of changes: what they are called, and their colours."""
 
 
 def section(figures: Figures) -> Section:
@@ -110,42 +110,42 @@ def _changes(changes: Sequence[Changed]) -> Iterator[Panel]:
 
 
 def _plans(plans: Sequence[SyncPlan]) -> Iterator[Panel]:
-    # Open ones have no outcomes yet.
     if not plans:
         return
     shown = plans[:_PLANS]
+    outcomes = [_outcomes(each) for each in plans]
+    together = {name: sum(each[name] for each in outcomes) for name in outcomes[0]}
+    # What does not occur needs no place in the legend.
+    colours = {name: colour for name, colour in _RESULTS.values() if together[name]}
     rows = [
         {
             "place": place,
-            "name": clean(each.sync),
+            "name": clean(plan.sync),
             "series": name,
             "order": order,
-            "value": value,
-            "said": f"{clean(each.sync)}, {day(each.created_at.date())}: {counted(value, 'change')} {name}",
+            "value": found[name],
+            "said": f"{clean(plan.sync)}, {day(plan.created_at)}: {counted(found[name], 'change')} {name}",
         }
-        for place, each in enumerate(shown)
-        for order, (name, value) in enumerate(_outcomes(each).items())
+        for place, (plan, found) in enumerate(zip(shown, outcomes, strict=False))
+        for order, name in enumerate(colours)
     ]
-    together = Counter[str]()
-    for each in plans:
-        together.update(_outcomes(each))
     some = f"The newest {_PLANS} of {number(len(plans))} plans. " if len(plans) > len(shown) else ""
     yield Panel(
         "plans",
         "Outcomes of plans",
         f"{some}All together: {listed(together)}.",
-        lambda width: charts.parts(rows, _RESULTS, width=width),
+        lambda width: charts.parts(rows, colours, width=width),
         Table(
-            ("sync", "made", "state", "changes", *_RESULTS),
+            ("sync", "made", "state", "changes", *together),
             [
                 (
-                    clean(each.sync),
-                    moment(each.created_at),
-                    each.state,
-                    number(each.changes),
-                    *(number(value) for value in _outcomes(each).values()),
+                    clean(plan.sync),
+                    moment(plan.created_at),
+                    plan.state,
+                    number(plan.changes),
+                    *map(number, found.values()),
                 )
-                for each in shown
+                for plan, found in zip(shown, outcomes, strict=False)
             ],
         ),
         wide=True,
@@ -153,14 +153,10 @@ def _plans(plans: Sequence[SyncPlan]) -> Iterator[Panel]:
 
 
 def _outcomes(plan: SyncPlan) -> dict[str, int]:
-    """How its changes ended, by the names here; those without an outcome were not attempted."""
-    found = {name: plan.results.get(_stored(name), 0) for name in _RESULTS}
-    found["not attempted"] = plan.changes - sum(found.values()) + found["not attempted"]
+    """How its changes ended; those without an outcome were not attempted."""
+    found = {called: plan.results.get(result, 0) for result, (called, _) in _RESULTS.items()}
+    found["not attempted"] += plan.changes - sum(found.values())
     return found
-
-
-def _stored(name: str) -> str:
-    return name.replace(", ", "_").replace(" ", "_")
 
 
 def _stacked(

@@ -75,7 +75,7 @@ def listed(values: Mapping[str, int]) -> str:
 
 
 def _three_digits(value: float) -> str:
-    text = f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+    text = f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

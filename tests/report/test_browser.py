@@ -125,12 +125,13 @@ def test_every_chart_is_seen_once_and_within_its_panel(
         assert inside["height"] > 50
         assert inside["width"] > 0.5 * min(outside["width"], 1_000)
         # Text may stand out of a drawing, but not out of the panel.
-        left, right = chart.evaluate(
-            "svg => { const boxes = [...svg.querySelectorAll('text')].map(t => t.getBoundingClientRect());"
-            "return [Math.min(...boxes.map(b => b.left)), Math.max(...boxes.map(b => b.right))]; }"
+        out = chart.evaluate(
+            "(svg, [left, right]) => [...svg.querySelectorAll('text')].filter(t => {"
+            "const box = t.getBoundingClientRect(); return box.left < left || box.right > right;"
+            "}).map(t => t.textContent)",
+            [outside["x"], outside["x"] + outside["width"]],
         )
-        assert left >= outside["x"], panel.inner_text()
-        assert right <= outside["x"] + outside["width"], panel.inner_text()
+        assert out == [], panel.inner_text()
         size = chart.evaluate(
             "svg => Math.min(...[...svg.querySelectorAll('text')].map(t => "
             "parseFloat(getComputedStyle(t).fontSize) * svg.getScreenCTM().a))"
@@ -168,7 +169,8 @@ def test_what_a_screen_reader_is_told(opened: Callable[..., Opened]) -> None:
     tree = page.locator("body").aria_snapshot()
     assert re.search(r"- heading \"acme\" \[level=1\]", tree)
     assert re.search(r"- img \"Revenue by country\. US is first with ", tree)
-    assert tree.count("- img ") == page.locator("figure").count(), "hidden sizes are not told"
+    images = re.findall(r"- '?img \"", tree)
+    assert len(images) == page.locator("figure").count(), "hidden sizes are not told"
 
 
 def test_it_can_be_printed(opened: Callable[..., Opened]) -> None:
