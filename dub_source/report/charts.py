@@ -16,7 +16,8 @@ Rows = Sequence[Mapping[str, Any]]
 ACCENT, SECOND, THIRD, FOURTH = "var(--accent)", "var(--second)", "var(--third)", "var(--fourth)"
 BAD, QUIET = "var(--bad)", "var(--quiet)"
 DOLLARS = "replace(replace(format(datum.value, '$~s'), 'G', 'B'), '\N{MINUS SIGN}$', '-$')"
-NUMBERS = "replace(format(datum.value, '~s'), 'G', 'B')"
+# Of whole things there are no halves.
+NUMBERS = "datum.value % 1 ? '' : replace(format(datum.value, '~s'), 'G', 'B')"
 SHARES = "format(datum.value, '.0~%')"
 _BY_DAY, _BY_MONTH = 100, 3_000
 """Days up to which an axis has days, and months."""
@@ -231,17 +232,14 @@ def _time_axis(days: Sequence[str], width: int) -> alt.Axis:
         labelOverlap="greedy",
         labelSeparation=8,
         labelFlush=True,
-        tickCount=max(2, min(width // 120, span)),
+        tickCount=max(1, min(width // 120, span)),
     )
 
 
 def _amount(name: str, labels: str, **options: Any) -> alt.Y:
-    axis = alt.Axis(title=None, labelExpr=labels)
-    if labels == NUMBERS:
-        axis.tickMinStep = 1
     return alt.Y(
         f"{name}:Q",
-        axis=axis,
+        axis=alt.Axis(title=None, labelExpr=labels),
         scale=alt.Scale(zero=True, nice=True),
         **options,
     )

@@ -108,10 +108,10 @@ _NAMES = {
 }
 _NOTHING = {
     "over_time": "There are no customers yet.",
-    "countries": "There are no customers yet.",
-    "partners": "No customer has come by a partner.",
-    "links": "No customer has come by a link.",
-    "cohorts": "There are no customers yet.",
+    "countries": "There is no revenue yet.",
+    "partners": "There is no revenue by partners yet.",
+    "links": "There is no revenue by links yet.",
+    "cohorts": "There is no revenue yet.",
     "first_sales": "Nobody has bought yet.",
     "churn": "Nobody has canceled a subscription yet.",
 }
@@ -179,7 +179,7 @@ def _new_customers(periods: Sequence[Period]) -> Panel:
     return Panel(
         "new",
         f"New customers and first purchases by {unit}",
-        f"Most were created in {most.name}: {number(most.new_customers)}.",
+        f"Most new customers in one {unit}: {number(most.new_customers)} ({most.name}).",
         lambda width: charts.periods(rows, series, width=width, stacked=False),
         Table(
             ("", "new customers", "first purchases"),
@@ -208,7 +208,8 @@ def _groups(groups: Groups, what: str, title: str) -> Iterator[Panel]:
     named = [each for each in groups.top if each.name is not None]
     nobodys = [each for each in groups.top if each.name is None]
     rest = [] if groups.rest is None else [groups.rest]
-    if not named and (what != "country" or not nobodys):
+    revenue = sum(each.revenue_cents for each in [*named, *rest, *nobodys])
+    if not revenue or not (named or what == "country"):
         return
     nothing = f"no {what}"
     called = [
@@ -216,7 +217,6 @@ def _groups(groups: Groups, what: str, title: str) -> Iterator[Panel]:
         *((counted(groups.others, "other", "others"), each) for each in rest),
         *((nothing, each) for each in nobodys),
     ]
-    revenue = sum(each.revenue_cents for _, each in called)
     # Most customers come without a partner: such a bar would make all others small.
     drawn = called if what == "country" else [each for each in called if each[0] != nothing]
     rows = [
@@ -245,10 +245,18 @@ def _groups(groups: Groups, what: str, title: str) -> Iterator[Panel]:
         ],
     )
     name, first = called[0]
-    said = f"{name} is first with {dollars(first.revenue_cents)}, {part_of(first.revenue_cents, revenue)}."
-    for each in nobodys:
-        said += f" {part_of(each.revenue_cents, revenue)} of {dollars(revenue)} came with {nothing}."
-    yield Panel(what, title, said, lambda width: charts.ranking(rows, width=width), table)
+    said = [f"{name} is first with {dollars(first.revenue_cents)}, {part_of(first.revenue_cents, revenue)}."]
+    said += [
+        f"{part_of(each.revenue_cents, revenue)} of {dollars(revenue)} came with {nothing}."
+        for each in nobodys
+    ]
+    yield Panel(
+        what,
+        title,
+        " ".join(said if named else said[1:]),
+        lambda width: charts.ranking(rows, width=width),
+        table,
+    )
 
 
 def _called(name: str) -> str:
@@ -259,7 +267,7 @@ def _called(name: str) -> str:
 
 
 def _cohorts(cohorts: Sequence[Cohort]) -> Iterator[Panel]:
-    if not cohorts:
+    if not any(each.revenue_cents for each in cohorts):
         return
     table = Table(
         ("created in", "customers", "bought", "share", "revenue", "per customer", "canceled"),

@@ -149,8 +149,8 @@ def test_why_a_part_is_not_there() -> None:
     for sentence in (
         "Nobody has bought yet.",
         "Nobody has canceled a subscription yet.",
-        "No customer has come by a partner.",
-        "No customer has come by a link.",
+        "There is no revenue by partners yet.",
+        "There is no revenue by links yet.",
         "No plan has changed anything in Dub yet.",
     ):
         assert sentence in texts
