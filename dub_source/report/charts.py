@@ -31,7 +31,7 @@ _BAR = 26
 
 def growth(rows: Rows, *, width: int) -> alt.TopLevelMixin:
     """A number that grows: ``day``, ``total``."""
-    base = alt.Chart(_data(rows)).encode(x=_moments(rows, width), y=_amount("total", NUMBERS))
+    base = alt.Chart(_data(rows)).encode(x=_moments(rows, width), y=_amount("total", NUMBERS, stack=None))
     area = base.mark_area(color=ACCENT, opacity=0.14, aria=False)
     line = base.mark_line(color=ACCENT, strokeWidth=2, aria=False)
     # Not to be seen, but to be pointed at. A line that had descriptions would be one line for each.

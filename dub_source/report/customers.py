@@ -121,7 +121,7 @@ def _growth(all_days: Sequence[Day], today: date) -> Iterator[Panel]:
     days = [each for each in all_days if each.day <= today]
     if not days:
         return
-    later = " Days later than today are left out." if len(days) < len(all_days) else ""
+    later = " Dates later than today are left out." if len(days) < len(all_days) else ""
     periods = by_period(days)
     header = ("", "new customers", "first purchases", "cancellations", "deleted", "customers at the end")
     table = Table(
@@ -146,13 +146,14 @@ def _growth(all_days: Sequence[Day], today: date) -> Iterator[Panel]:
     # From nobody, so that a single day is more than a point, and up to today.
     first = Day(days[0].day - timedelta(days=1))
     last = replace(days[-1], day=today)
+    line = [first, *days, *([last] if days[-1].day < today else [])]
     points = [
         {
             "day": each.day.isoformat(),
             "total": each.total,
             "said": f"{day(each.day)}: {counted(each.total, 'customer')}",
         }
-        for each in _some([first, *days, last], _POINTS)
+        for each in _some(line, _POINTS)
     ]
     yield Panel(
         "growth",

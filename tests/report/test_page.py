@@ -181,6 +181,14 @@ def test_days_to_come_are_left_out() -> None:
     assert " 2028" not in text
 
 
+def test_growth_up_to_today_is_one_line() -> None:
+    today = one_customer()
+    days = tuple(replace(each, total=1_000) for each in today.over_time or ())
+    texts = Page(as_html(replace(today, over_time=days))).texts
+    assert "1k" in texts
+    assert "2k" not in texts, "nothing is added up, although this is an area"
+
+
 @pytest.mark.parametrize("scheme", ("light", "dark"))
 def test_contrast(scheme: str) -> None:
     colours = palettes()[scheme]
