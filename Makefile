@@ -19,8 +19,8 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-postgres test-lake test-airflow test-dagster test-report check lint format \
-  bench chaos lock clean
+.PHONY: help setup demo test test-all test-postgres test-lake test-airflow test-dagster test-dbt test-report check \
+  lint format bench chaos lock clean
 
 help:
 	@echo 'make demo      set up, start the sandbox, load it into DuckDB, show the result'
@@ -30,6 +30,7 @@ help:
 	@echo 'make test-lake      the same, into Delta tables'
 	@echo 'make test-airflow, make test-dagster  check and run the pipeline for it'
 	@echo 'make test-report  open the report in Chromium, which must be installed'
+	@echo 'make test-dbt       dbt over the sources that dub-source prints for it'
 	@echo 'make check     set up, ruff and mypy --strict over everything, tests included'
 	@echo 'make lint      ruff alone;  make format  let ruff rewrite'
 	@echo 'make bench     measure'
@@ -102,6 +103,10 @@ test-report:
 	@.venv-report/bin/python -m mypy --strict tests/report/test_browser.py
 	@.venv-report/bin/python -m pytest -m report tests/report $(PYTEST_ARGS)
 
+test-dbt:
+	@$(MAKE) --no-print-directory setup EXTRA=dbt
+	@.venv-dbt/bin/python -m pytest -m dbt tests/orchestrators $(PYTEST_ARGS)
+
 check: lint
 	@"$(BIN)/python" -m mypy --strict
 
@@ -123,7 +128,7 @@ chaos: $(INSTALLED)
 	@"$(BIN)/python" -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(CHAOS_ARGS)
 
 # uv resolves for every platform and Python at once and writes hashes, but no index. It does not read pip's
-# configuration: behind a mirror, say where with UV_DEFAULT_INDEX, in the environment alone. For Dagster the
+# configuration: behind a mirror, say where with UV_DEFAULT_INDEX, in the environment alone. For Dagster and dbt the
 # extras stay in the names, because pip 23, which Python 3.11 has, takes gql[requests] for not pinned otherwise;
 # for Airflow they must not, because it takes fastapi for not pinned where there is a fastapi[...].
 lock:
@@ -133,7 +138,7 @@ lock:
 	@"$(VENV)/lock/bin/uv" pip compile pyproject.toml --extra sandbox --extra report $(if $(filter-out report,$(EXTRA)),--extra $(EXTRA)) --group $(if $(EXTRA),$(EXTRA),dev) \
 	  --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	  $(if $(filter dagster,$(EXTRA)),--no-strip-extras) $(if $(UPGRADE),--upgrade) --quiet --output-file "$(LOCK)"
+	  $(if $(filter dagster dbt,$(EXTRA)),--no-strip-extras) $(if $(UPGRADE),--upgrade) --quiet --output-file "$(LOCK)"
 	@! grep -nE '://|^ *--(index|extra|find)' "$(LOCK)" || { echo '$(LOCK) names an index: that must not be' >&2; exit 1; }
 	@echo "$(LOCK): $$(grep -c '==' "$(LOCK)") packages"
 

@@ -119,6 +119,11 @@ class Extraction:
             schema = schema.append(pa.field(name, kind))
         return self._options.privacy.applied(schema.empty_table())
 
+    @property
+    def columns(self) -> list[str]:
+        """The known columns of the table of customers, in this form."""
+        return list(self._empty.column_names)
+
     @cached_property
     def _run(self) -> Run:
         run = Run(

@@ -10,9 +10,10 @@ from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.common.typing import TSecretStrValue
 from dlt.extract.resource import DltResource
 
-from dub_source.changes import DEFAULT_SHARE, VanishLimit
+from dub_source.changes import DEFAULT_SHARE, HISTORY_COLUMNS, VanishLimit
 from dub_source.destinations import MergeStrategy
 from dub_source.destinations.merging import added, merged
+from dub_source.dictionary import TABLES
 from dub_source.errors import SettingsError, WalkIncomplete
 from dub_source.extraction import Extraction
 from dub_source.incremental import DEFAULT_OVERLAP_S, DEFAULT_REFRESH_REQUESTS
@@ -22,6 +23,7 @@ from dub_source.selection import Selection
 from dub_source.settings import DEFAULT_BASE_URL, DEFAULT_RATE_SHARE, Settings
 from dub_source.state import State
 from dub_source.sync import Observer, Options, Report
+from dub_source.sync.report import SYNC_RUNS as REPORTED
 
 _logger = logging.getLogger("dub_source")
 
@@ -155,6 +157,9 @@ def dub(
 
 
 def _resources(extraction: Extraction, table: str, strategy: str, *, history: bool) -> list[DltResource]:
+    of_customers = extraction.columns
+    of_history = [*of_customers, *HISTORY_COLUMNS]
+
     def customers() -> Any:
         _refuse_replace()
         yield from extraction.customers()
@@ -168,9 +173,19 @@ def _resources(extraction: Extraction, table: str, strategy: str, *, history: bo
 
     resources: list[DltResource] = [
         dlt.resource(
-            customers, name=CUSTOMERS, table_name=table, primary_key="id", write_disposition=merged(strategy)
+            customers,
+            name=CUSTOMERS,
+            table_name=table,
+            primary_key="id",
+            write_disposition=merged(strategy),
+            columns=_described(CUSTOMERS, of_customers),
         ),
-        dlt.resource(sync_runs, name=SYNC_RUNS, write_disposition="append"),
+        dlt.resource(
+            sync_runs,
+            name=SYNC_RUNS,
+            write_disposition="append",
+            columns=_described(SYNC_RUNS, REPORTED.names),
+        ),
     ]
     if history:
         versions = dlt.resource(
@@ -179,9 +194,15 @@ def _resources(extraction: Extraction, table: str, strategy: str, *, history: bo
             table_name=f"{table}_history",
             primary_key="version_key",
             write_disposition=added(strategy),
+            columns=_described(f"{CUSTOMERS}_history", of_history),
         )
         resources.insert(1, versions)
     return resources
+
+
+def _described(table: str, columns: list[str]) -> Any:
+    """Hints with what the columns mean, for those that there will be: dlt notes one that never comes, too."""
+    return TABLES[table].described(columns)
 
 
 def _checked_privacy(exclude: list[str] | None, hashed: list[str] | None, key: str | None) -> Privacy:

@@ -27,6 +27,8 @@ from dagster_dlt import DagsterDltTranslator, dlt_assets
 from dagster_dlt.translator import DltResourceTranslatorData
 
 from dub_source import dub, runs
+from dub_source.dictionary import TABLES as DICTIONARY
+from dub_source.dictionary import Table
 from dub_source.failures import explain
 from dub_source.reverse.sync_file import read_sync
 from dub_source.runs import Status
@@ -46,12 +48,6 @@ RETRIES = dg.RetryPolicy(max_retries=3, delay=60, backoff=dg.Backoff.EXPONENTIAL
 """To run anything again is safe; what would be in vain raises a Failure that allows none."""
 
 
-DESCRIPTIONS = {
-    "customers": "One row a customer; those who are gone have a deleted_at.",
-    "customers_history": "Every version of a customer that was seen.",
-}
-
-
 class Tables(DagsterDltTranslator):
     """The tables as assets ``dub/customers`` and ``dub/customers_history``."""
 
@@ -60,10 +56,31 @@ class Tables(DagsterDltTranslator):
         spec = super().get_asset_spec(data)
         # Each workspace may have another destination, so none is named.
         metadata = {name: value for name, value in spec.metadata.items() if name != "dagster/storage_kind"}
-        name = data.resource.name
+        table = DICTIONARY[data.resource.name]
         return spec.replace_attributes(
-            key=["dub", name], description=DESCRIPTIONS[name], deps=[], kinds={"dlt"}, metadata=metadata
+            key=["dub", table.name],
+            description=table.meaning,
+            deps=[],
+            kinds={"dlt"},
+            metadata=metadata | {"dagster/column_schema": column_schema(table)},
         )
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """What the columns of a table mean, from the data dictionary."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable, unique=column.name == table.key
+                ),
+            )
+            for column in table.columns
+        ]
+    )
 
 
 # The key is not used: a source is made only to know its tables. So is the pipeline, which never runs.

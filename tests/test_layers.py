@@ -18,7 +18,7 @@ LAYERS = [
     {"schedule"},
     {"state"},
     {"incremental", "privacy"},
-    {"analytics", "changes", "generated_names", "schema", "selection", "spool", "walk"},
+    {"analytics", "changes", "dictionary", "generated_names", "schema", "selection", "spool", "walk"},
     {"by_id", "ids", "unknown_fields"},
     {"client"},
     {"deadline", "disk", "settings"},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
-import yaml  # type: ignore[import-untyped]  # comes with dlt
+import yaml
 
 from dub_source.cli.commands import dub_source
 from dub_source.failures import ExitCode

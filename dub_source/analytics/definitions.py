@@ -9,6 +9,16 @@ dates made of numbers.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dub_source.analytics.expressions import (
+    NUMBERS,
+    day,
+    month,
+    month_number,
+    month_of_number,
+    seconds,
+    share,
+)
+
 CUSTOMERS, HISTORY, RUNS = "customers", "customers_history", "sync_runs"
 
 ALL_COLUMNS = "every_column"
@@ -36,48 +46,11 @@ class View:
         """Whether it is about the runs of all tables, so that there is one in a dataset."""
         return set(self.needs) == {RUNS}
 
+    @property
+    def has_every_column(self) -> bool:
+        """Whether it has all columns of its table, as its last ones."""
+        return ALL_COLUMNS in self.sql
 
-def _day(column: str) -> str:
-    # A cast alone would take the day of the session's time zone.
-    return f"CAST({column} AT TIME ZONE 'UTC' AS DATE)"
-
-
-def _month(column: str) -> str:
-    return f"CAST(DATE_TRUNC('month', {_day(column)}) AS DATE)"
-
-
-def _month_number(column: str) -> str:
-    """Months since the year 0, which can be subtracted in every dialect."""
-    day = _day(column)
-    return f"(EXTRACT(YEAR FROM {day}) * 12 + EXTRACT(MONTH FROM {day}) - 1)"
-
-
-def _month_of_number(number: str) -> str:
-    """The first day of such a month."""
-    year = f"CAST(FLOOR({number} / 12) AS INT)"
-    month = f"CAST({number} - 12 * FLOOR({number} / 12) + 1 AS INT)"
-    text = f"CAST({year} AS TEXT) || '-' || LPAD(CAST({month} AS TEXT), 2, '0') || '-01'"
-    return f"CAST({text} AS DATE)"
-
-
-def _seconds(start: str, end: str) -> str:
-    # Of whole seconds: dialects round a difference in different ways. In UTC: Postgres has no difference of
-    # moments, and local times jump with the season.
-    whole = (f"DATE_TRUNC('second', {each} AT TIME ZONE 'UTC')" for each in (start, end))
-    return f"DATE_DIFF('second', {', '.join(whole)})"
-
-
-def _share(part: str, whole: str) -> str:
-    return f"CASE WHEN {whole} > 0 THEN CAST({part} AS DOUBLE) / {whole} END"
-
-
-_DIGITS = " UNION ALL ".join(f"SELECT {digit} AS digit" for digit in range(10))
-_NUMBERS = (
-    f"digits AS ({_DIGITS}), "
-    "numbers AS (SELECT a.digit + 10 * b.digit + 100 * c.digit AS number "
-    "FROM digits AS a CROSS JOIN digits AS b CROSS JOIN digits AS c)"
-)
-"""0 to 999: as months 83 years."""
 
 _MONEY = """
     COUNT(*) AS customers,
@@ -92,7 +65,7 @@ _MONEY_NEEDS = ("first_sale_at", "sales", "sale_amount", "subscription_canceled_
 def _events(name: str, moment: str) -> str:
     kinds = ("new_customers", "new_buyers", "cancellations", "deleted")
     ones = ", ".join(f"{int(kind == name)} AS {kind}" for kind in kinds)
-    return f"SELECT {_day(moment)} AS day, {ones} FROM customers WHERE {moment} IS NOT NULL"
+    return f"SELECT {day(moment)} AS day, {ones} FROM customers WHERE {moment} IS NOT NULL"
 
 
 _EVENTS = " UNION ALL ".join(
@@ -150,9 +123,9 @@ _VIEWS = (
         "cohorts",
         f"""
         WITH of_cohorts AS (
-            SELECT {_month("created_at")} AS cohort_month, {_MONEY}
+            SELECT {month("created_at")} AS cohort_month, {_MONEY}
             FROM customers WHERE deleted_at IS NULL AND created_at IS NOT NULL
-            GROUP BY {_month("created_at")}
+            GROUP BY {month("created_at")}
         )
         SELECT
             cohort_month, customers, buyers, revenue_cents,
@@ -165,12 +138,12 @@ _VIEWS = (
     View(
         "cohort_activity",
         f"""
-        WITH {_NUMBERS}, living AS (
+        WITH {NUMBERS}, living AS (
             SELECT
-                {_month("created_at")} AS cohort_month,
-                {_month_number("created_at")} AS created_number,
-                {_month_number("first_sale_at")} AS bought_number,
-                {_month_number("observed_at")} AS observed_number
+                {month("created_at")} AS cohort_month,
+                {month_number("created_at")} AS created_number,
+                {month_number("first_sale_at")} AS bought_number,
+                {month_number("observed_at")} AS observed_number
             FROM customers WHERE deleted_at IS NULL AND created_at IS NOT NULL
         ), of_cohorts AS (
             SELECT cohort_month, created_number, COUNT(*) AS customers FROM living
@@ -241,7 +214,7 @@ _VIEWS = (
             SELECT
                 id, created_at, first_sale_at,
                 CASE WHEN first_sale_at >= created_at
-                    THEN {_seconds("created_at", "first_sale_at")} END AS seconds,
+                    THEN {seconds("created_at", "first_sale_at")} END AS seconds,
                 first_sale_at < created_at AS is_backdated
             FROM customers
             WHERE deleted_at IS NULL AND created_at IS NOT NULL AND first_sale_at IS NOT NULL
@@ -258,11 +231,11 @@ _VIEWS = (
     View(
         "churn",
         f"""
-        WITH {_NUMBERS}, living AS (
+        WITH {NUMBERS}, living AS (
             SELECT
-                {_month_number("first_sale_at")} AS bought_number,
-                {_month_number("subscription_canceled_at")} AS canceled_number,
-                {_month_number("observed_at")} AS observed_number
+                {month_number("first_sale_at")} AS bought_number,
+                {month_number("subscription_canceled_at")} AS canceled_number,
+                {month_number("observed_at")} AS observed_number
             FROM customers WHERE deleted_at IS NULL
         ), span AS (
             SELECT MIN(bought_number) AS first_number, MAX(observed_number) AS last_number FROM living
@@ -281,9 +254,9 @@ _VIEWS = (
             GROUP BY months.month_number
         )
         SELECT
-            {_month_of_number("month_number")} AS month,
+            {month_of_number("month_number")} AS month,
             buyers_at_start, canceled,
-            {_share("canceled", "buyers_at_start")} AS churn_share
+            {share("canceled", "buyers_at_start")} AS churn_share
         FROM counted
         """,
         {CUSTOMERS: ("first_sale_at", "subscription_canceled_at", "observed_at", "deleted_at")},
@@ -292,11 +265,11 @@ _VIEWS = (
         "changes_daily",
         f"""
         SELECT
-            {_day("observed_at")} AS day,
+            {day("observed_at")} AS day,
             CAST(SUM(CASE WHEN change = 'created' THEN 1 ELSE 0 END) AS BIGINT) AS created,
             CAST(SUM(CASE WHEN change = 'updated' THEN 1 ELSE 0 END) AS BIGINT) AS updated,
             CAST(SUM(CASE WHEN change = 'deleted' THEN 1 ELSE 0 END) AS BIGINT) AS deleted
-        FROM customers_history GROUP BY {_day("observed_at")}
+        FROM customers_history GROUP BY {day("observed_at")}
         """,
         {HISTORY: ("observed_at", "change")},
     ),
@@ -318,14 +291,14 @@ _VIEWS = (
         )
         SELECT
             run_id, table_name, started_at, ended_at, status, error, mode, reason,
-            CAST({_seconds("started_at", "ended_at")} AS BIGINT) AS seconds,
+            CAST({seconds("started_at", "ended_at")} AS BIGINT) AS seconds,
             requests, retries, throttled_seconds,
             read, created, updated, deleted, refreshed, created + updated + deleted AS changes,
             certified, unread, resumed,
             previous_ok_at,
-            CAST({_seconds("previous_ok_at", "started_at")} AS BIGINT) AS seconds_since_previous_ok,
+            CAST({seconds("previous_ok_at", "started_at")} AS BIGINT) AS seconds_since_previous_ok,
             previous_certified_at,
-            CAST({_seconds("previous_certified_at", "started_at")} AS BIGINT)
+            CAST({seconds("previous_certified_at", "started_at")} AS BIGINT)
                 AS seconds_since_previous_certified,
             version
         FROM runs

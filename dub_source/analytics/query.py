@@ -1,7 +1,7 @@
 """The SELECT of a view, for the tables and in the dialect of a destination."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dub_source.analytics.definitions import ALL_COLUMNS, CUSTOMERS, HISTORY, RUNS, VIEWS, View
 from dub_source.errors import SettingsError
@@ -106,17 +106,14 @@ def _parsed(view: View, columns: Mapping[str, Collection[str]]) -> "exp.Query":
     import sqlglot
     from sqlglot import exp
 
-    select = sqlglot.parse_one(view.sql, dialect="duckdb")
+    select: Any = sqlglot.parse_one(view.sql, dialect="duckdb")
     (source,) = view.needs
     own = [name for name in columns[source] if not name.startswith("_dlt")]
     for column in list(select.find_all(exp.Column)):
         if column.name == ALL_COLUMNS:
-            parent = column.parent
-            at = parent.expressions.index(column)
-            parent.set(
-                "expressions",
-                [*parent.expressions[:at], *map(exp.column, own), *parent.expressions[at + 1 :]],
-            )
+            parent, at = column.parent, column.index
+            others = parent.expressions
+            parent.set("expressions", [*others[:at], *map(exp.column, own), *others[at + 1 :]])
         elif column.name in view.optional and column.name not in columns[source]:
             column.replace(exp.cast(exp.null(), "text"))
     outside = exp.select(*select.named_selects).from_(MARK)
@@ -124,5 +121,4 @@ def _parsed(view: View, columns: Mapping[str, Collection[str]]) -> "exp.Query":
     for cte in select.ctes:
         outside = outside.with_(cte.alias, as_=cte.this)
     select.set("with_", None)
-    select.set("with", None)
     return outside.with_(MARK, as_=select)

@@ -15,6 +15,7 @@ from dub_source.cli.report import report
 from dub_source.cli.reporting import exit_on_error
 from dub_source.cli.starting import completion, init
 from dub_source.cli.status import status
+from dub_source.cli.views import views
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -74,5 +75,5 @@ def demo() -> int:
     return 0
 
 
-for command in (init, load, check, status, report, plan, show, apply, revert, erase, completion):
+for command in (init, load, check, status, report, plan, show, apply, revert, erase, views, completion):
     dub_source.add_command(command)

@@ -17,10 +17,17 @@ from dlt.extract.resource import DltResource
 from dub_source.destinations import Opened
 from dub_source.destinations.loading import load_extracted
 from dub_source.destinations.merging import added, keyed, merged, newest_wins
+from dub_source.dictionary import TABLES
 from dub_source.reverse.model import Change, Outcome, Plan
 from dub_source.reverse.push_tables import change_rows, log_rows, plan_rows
 from dub_source.reverse.stored import Stored
 from dub_source.source import CUSTOMERS
+
+_DESCRIBED: dict[str, Any] = {
+    name: TABLES[name].described(list(TABLES[name].by_name))
+    for name in ("push_plans", "push_changes", "push_log", "erasures")
+}
+"""What the columns mean, as hints for dlt; the tables of customers have it from their source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,7 @@ class PushStore(Stored):
             table_name=table or name,
             primary_key=key,
             write_disposition=how(self._opened.strategy),
+            columns=_DESCRIBED.get(name),
         )
 
     def _write(self, parts: list[DltResource]) -> None:

@@ -1,4 +1,4 @@
-"""What the command line does, as plain functions: load, check, status, report, plan, apply, revert, erase."""
+"""What the command line does, as plain functions: load, check, status, report, plan, apply and so on."""
 
 from dub_source.runs.apply import apply
 from dub_source.runs.apply_result import ApplyResult, Trouble
@@ -14,6 +14,7 @@ from dub_source.runs.show import show
 from dub_source.runs.status import Status, status
 from dub_source.runs.steps import run_source
 from dub_source.runs.verdict import Verdict, judge
+from dub_source.runs.views import ViewsResult, create_views, drop_views, view_selects
 from dub_source.runs.workspace_run import WorkspaceRun
 from dub_source.runs.workspaces import WorkspacesObserver, exit_code_of, load_workspaces
 
@@ -27,10 +28,13 @@ __all__ = [
     "Status",
     "Trouble",
     "Verdict",
+    "ViewsResult",
     "WorkspaceRun",
     "WorkspacesObserver",
     "apply",
     "check",
+    "create_views",
+    "drop_views",
     "erase",
     "exit_code_of",
     "judge",
@@ -43,4 +47,5 @@ __all__ = [
     "run_source",
     "show",
     "status",
+    "view_selects",
 ]

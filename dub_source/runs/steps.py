@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from dub_source.destinations.loading import load_extracted
 from dub_source.destinations.locks import writing_alone
-from dub_source.destinations.views import create_validity_view
-from dub_source.errors import AlreadyRunning
+from dub_source.destinations.views import Views
+from dub_source.errors import AlreadyRunning, DestinationError
 from dub_source.extraction import spool_folder
 from dub_source.failures import cause
 from dub_source.runs.result import Outcome
@@ -22,7 +22,7 @@ _logger = logging.getLogger("dub_source")
 
 
 def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome) -> None:
-    """What ``pipeline.run`` does, in its steps, and then the view of the history.
+    """What ``pipeline.run`` does, in its steps, and then the views.
 
     Rows of a sweep stay on this machine until they are loaded: should anything go wrong, or the process be
     killed, the next sweep goes on with them.
@@ -42,21 +42,20 @@ def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome) -> None:
             pa.default_memory_pool().release_unused()
             _load(pipeline, source)
             shutil.rmtree(spool_folder(pipeline), ignore_errors=True)
-            _make_view(pipeline, table)
+            _refresh_views(pipeline, table)
     except BaseException as error:
         with suppress(Exception):
             _note_failure(pipeline, outcome.report, cause(error))
         raise
 
 
-def _make_view(pipeline: dlt.Pipeline, table: str) -> None:
+def _refresh_views(pipeline: dlt.Pipeline, table: str) -> None:
     try:
-        create_validity_view(pipeline, table)
-    except Exception as error:  # noqa: BLE001 - everything is loaded; a view is not worth a failure
+        Views(pipeline, table).refresh()
+    except Exception as error:  # noqa: BLE001 - everything is loaded; views are not worth a failure
         _logger.warning(
-            "The view %s_validity could not be made (%s): if something else has its name, rename that.",
-            table,
-            type(error).__name__,
+            "%s",
+            error if isinstance(error, DestinationError) else f"No view was made ({type(error).__name__}).",
         )
 
 

@@ -23,7 +23,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
     Asked for where the orchestrator is not installed, they do fail; they are not skipped.
     """
-    named = re.fullmatch(r"test_(airflow|dagster)\.py", collection_path.name)
+    named = re.fullmatch(r"test_(airflow|dagster|dbt)\.py", collection_path.name)
     return True if named and config.option.markexpr != named[1] else None
 
 

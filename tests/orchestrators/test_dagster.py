@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from dub_source.dictionary import TABLES as DICTIONARY
 from tests.orchestrators.conftest import NAMES, Stage
 
 pytestmark = [
@@ -96,6 +97,19 @@ def test_a_workspace_is_a_partition_whose_tables_are_loaded_and_checked(
     assert metadata(again, HISTORY)["rows_loaded"] == 0
     assert metadata(again, CUSTOMERS)["dagster/partition_row_count"] == number
     assert checks(again) == passed
+
+
+def test_columns_are_described_as_in_the_data_dictionary(dagster: Dagster) -> None:
+    specs = {spec.key: spec for spec in dagster.module.tables.specs}
+    assert specs.keys() == {CUSTOMERS, HISTORY}
+    for key, spec in specs.items():
+        table = DICTIONARY[key.path[-1]]
+        assert spec.description == table.meaning
+        columns = spec.metadata["dagster/column_schema"].columns
+        assert {each.name: (each.type, each.description) for each in columns} == {
+            column.name: (column.type, column.description) for column in table.columns
+        }
+        assert [each.name for each in columns if each.constraints.unique] == [table.key]
 
 
 TROUBLES = {
