@@ -19,8 +19,8 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-postgres test-lake test-airflow test-dagster test-dbt check lint format \
-  bench chaos lock clean
+.PHONY: help setup demo test test-all test-postgres test-lake test-airflow test-dagster test-dbt test-report check \
+  lint format bench chaos lock clean
 
 help:
 	@echo 'make demo      set up, start the sandbox, load it into DuckDB, show the result'
@@ -29,6 +29,7 @@ help:
 	@echo 'make test-postgres  those that load somewhere, into a Postgres server that they start'
 	@echo 'make test-lake      the same, into Delta tables'
 	@echo 'make test-airflow, make test-dagster  check and run the pipeline for it'
+	@echo 'make test-report  open the report in Chromium, which must be installed'
 	@echo 'make test-dbt       dbt over the sources that dub-source prints for it'
 	@echo 'make check     set up, ruff and mypy --strict over everything, tests included'
 	@echo 'make lint      ruff alone;  make format  let ruff rewrite'
@@ -95,6 +96,12 @@ test-airflow test-dagster: test-%:
 	@$(MAKE) --no-print-directory setup EXTRA=$*
 	@.venv-$*/bin/python -m mypy --strict pipelines/$*_*.py tests/orchestrators/test_$*.py
 	@.venv-$*/bin/python -m pytest -m $* tests/orchestrators $(PYTEST_ARGS)
+
+# In Chromium as it is on this machine: DUB_SOURCE_CHROMIUM names the program, otherwise it is looked for in PATH.
+test-report:
+	@$(MAKE) --no-print-directory setup EXTRA=report
+	@.venv-report/bin/python -m mypy --strict tests/report/test_browser.py
+	@.venv-report/bin/python -m pytest -m report tests/report $(PYTEST_ARGS)
 
 test-dbt:
 	@$(MAKE) --no-print-directory setup EXTRA=dbt

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "dub_source"
 LAYERS = [
     {"cli"},
     {"runs"},
-    {"events", "process", "reverse", "workspaces"},
+    {"events", "process", "report", "reverse", "workspaces"},
     {"failures", "source"},
     {"extraction"},
     {"destinations"},

@@ -11,6 +11,7 @@ from dub_source.cli.erasing import erase
 from dub_source.cli.loading import check, load
 from dub_source.cli.options import finite
 from dub_source.cli.pushing import apply, plan, revert, show
+from dub_source.cli.report import report
 from dub_source.cli.reporting import exit_on_error
 from dub_source.cli.starting import completion, init
 from dub_source.cli.status import status
@@ -74,5 +75,5 @@ def demo() -> int:
     return 0
 
 
-for command in (init, load, check, status, plan, show, apply, revert, erase, views, completion):
+for command in (init, load, check, status, report, plan, show, apply, revert, erase, views, completion):
     dub_source.add_command(command)

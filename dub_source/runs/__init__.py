@@ -1,4 +1,4 @@
-"""What the command line does, as plain functions: load, check, status, plan, apply, revert, erase, views.
+"""What the command line does, as plain functions: load, check, status, report, plan, apply and so on.
 
 No module here is called like one of them: once imported, it would stand in the function's place.
 """
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dub_source.runs.looking import Status, status
     from dub_source.runs.planning import PlanResult, plan
     from dub_source.runs.pushing import push_options
+    from dub_source.runs.reporting import report
     from dub_source.runs.result import LoadResult, Outcome
     from dub_source.runs.reverting import revert
     from dub_source.runs.showing import show
@@ -48,6 +49,7 @@ __all__ = [
     "load_workspaces",
     "plan",
     "push_options",
+    "report",
     "revert",
     "run_source",
     "show",
@@ -64,6 +66,7 @@ _HOMES = {
     "looking": ("Status", "status"),
     "planning": ("PlanResult", "plan"),
     "pushing": ("push_options",),
+    "reporting": ("report",),
     "result": ("LoadResult", "Outcome"),
     "reverting": ("revert",),
     "showing": ("show",),

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import dlt
+
 from dub_source.destinations import Target
 from dub_source.reverse.model import Plan
 from dub_source.reverse.progress import PlanState, Rejection, StoredPlan
@@ -142,21 +144,26 @@ def status(
     with reading(target) as pipeline:
         if pipeline is None:
             return Status(at=now)
-        stored = Stored(pipeline, table)
-        past = PastRuns(pipeline, table)
-        good = past.good()
-        plans = [each for each in stored.all_progress() if each.plan.table == table]
-        return Status(
-            at=now,
-            **past.customers(),
-            loaded_at=max(good.values(), default=None),
-            incremental_at=good.get("incremental"),
-            **past.last_sweep(),
-            last_run=past.last(),
-            lately=past.since(now - timedelta(hours=lately_h), lately_h),
-            plans=tuple(plans),
-            rejections=tuple(stored.rejections([each.plan_id for each in newest(plans).values()])),
-        )
+        return status_of(pipeline, table, now, lately_h)
+
+
+def status_of(pipeline: dlt.Pipeline, table: str, now: datetime, lately_h: float = LATELY_H) -> Status:
+    """The same of a place that is open; raises what :func:`status` does."""
+    stored = Stored(pipeline, table)
+    past = PastRuns(pipeline, table)
+    good = past.good()
+    plans = [each for each in stored.all_progress() if each.plan.table == table]
+    return Status(
+        at=now,
+        **past.customers(),
+        loaded_at=max(good.values(), default=None),
+        incremental_at=good.get("incremental"),
+        **past.last_sweep(),
+        last_run=past.last(),
+        lately=past.since(now - timedelta(hours=lately_h), lately_h),
+        plans=tuple(plans),
+        rejections=tuple(stored.rejections([each.plan_id for each in newest(plans).values()])),
+    )
 
 
 def newest(plans: list[StoredPlan]) -> Mapping[str, Plan]:
