@@ -79,9 +79,6 @@ def make_warehouse(
             return DuckDBWarehouse(folder / f"rows{len(made) + 1 if made else ''}.duckdb")
 
         def in_delta(folder: Path) -> Warehouse:
-            # dlt looks whether files have become tables once a second: three quarters of a test's time.
-            often = property(lambda _load: 0.02, lambda _load, _seconds: None)
-            monkeypatch.setattr("dlt.load.load.Load._run_loop_sleep_duration", often, raising=False)
             name = f"filesystem_{len(made) + 1}" if made else "filesystem"
             lake = DeltaWarehouse(folder / f"lake{len(made) + 1 if made else ''}", name)
             for variable, value in lake.environment.items():
@@ -125,6 +122,14 @@ def _private_dlt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt-data"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+
+
+@pytest.fixture(autouse=True)
+def _dlt_looks_often(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether files have become Delta tables it looks once a second: three quarters of a test's time."""
+    if request.config.getoption(KIND) == "delta":
+        often = property(lambda _load: 0.02, lambda _load, _seconds: None)
+        monkeypatch.setattr("dlt.load.load.Load._run_loop_sleep_duration", often, raising=False)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
