@@ -1,10 +1,10 @@
 """Days put together to weeks, months or years, so that a chart has as many columns as can be told apart."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Self
+from typing import Any, Self
 
 from dub_source.report.figures import Day
 from dub_source.report.words import day, month
@@ -77,3 +77,18 @@ def by_period(days: Sequence[Day]) -> list[Period]:
             )
         )
     return periods
+
+
+def bars(
+    period: Period, values: Mapping[str, float], written: Callable[[float], str]
+) -> Iterator[dict[str, Any]]:
+    """The rows of a column of :func:`dub_source.report.charts.periods`; ``written`` is how a value reads."""
+    for place, (series, value) in enumerate(values.items()):
+        yield {
+            "start": period.start.isoformat(),
+            "end": period.end.isoformat(),
+            "series": series,
+            "place": place,
+            "value": value,
+            "said": f"{period.name}: {written(value)} {series}",
+        }

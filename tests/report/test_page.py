@@ -176,7 +176,7 @@ def test_days_to_come_are_left_out() -> None:
     last = (made.over_time or ())[-1]
     later = replace(last, day=last.day.replace(year=2028), total=10**6)
     text = as_html(replace(made, over_time=(*(made.over_time or ()), later)))
-    assert "Days later than today are left out." in text
+    assert "Dates later than today are left out." in text
     assert "1,000,000" not in text
     assert " 2028" not in text
 
