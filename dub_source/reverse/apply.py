@@ -236,7 +236,8 @@ class _Apply:
         ]
         seen = self._looking.at(steps)
         for each in recovered:
-            self._ledger.add(Settled(each, seen.get(each.customer_id or "")))
+            now = seen.get(each.customer_id or "")
+            self._ledger.add(Settled(each, now, None if now is None else self._looking.on_dubs_clock(now.at)))
         self._recovered = True
 
     # Saving
@@ -256,9 +257,9 @@ class _Apply:
     def _flush(self, unsaved: Sequence[Settled]) -> None:
         # Of a customer who was changed twice, both halves of a swap, the last answer counts.
         latest = {
-            each.seen.customer["id"]: Page([each.seen.customer], each.seen.at)
+            each.seen.customer["id"]: Page([each.seen.customer], each.seen_at)
             for each in unsaved
-            if each.seen is not None and each.seen.customer is not None
+            if each.seen is not None and each.seen.customer is not None and each.seen_at is not None
         }
         try:
             self._save([each.outcome for each in unsaved], list(latest.values()))

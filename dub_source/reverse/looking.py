@@ -63,6 +63,10 @@ class Looking:
         """Our clock, UTC."""
         return datetime.fromtimestamp(self._clock(), UTC)
 
+    def on_dubs_clock(self, moment: datetime) -> datetime:
+        """A moment of our clock as Dub's shows it; to be asked soon, because ours may jump."""
+        return self._client.limiter.on_servers_clock(moment)
+
     def at(self, steps: Sequence[Step]) -> dict[str, Seen]:
         """The customers of updates and deletes by id, each of them: found, gone or unreadable.
 

@@ -52,7 +52,7 @@ fails in the end, the customer does not keep it (:mod:`swaps`).
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dub_source.client import NO_RETRY, DubClient, RetryPolicy
 from dub_source.errors import (
@@ -88,11 +88,13 @@ class Settled:
     Attributes:
         outcome: of the change.
         seen: the customer as last answered, if it was.
+        seen_at: the moment that ``seen`` speaks for, on Dub's clock. Ours may jump before the row is written.
         trouble: what went wrong and may concern other changes, too: the network, Dub, the key.
     """
 
     outcome: Outcome
     seen: Seen | None = None
+    seen_at: datetime | None = None
     trouble: DubError | None = None
 
 
@@ -290,7 +292,8 @@ class _Course:
     def _settled(self, verdict: Verdict, seen: Seen | None, *, now: bool = False) -> Settled:
         change, row = self._change, seen.row if seen is not None else {}
         created = row.get("id") if verdict.result is not Result.REJECTED else None
-        at = self._all.looking.now() if now or seen is None else seen.at
+        on_dubs_clock = self._all.client.limiter.on_servers_clock
+        seen_at = None if seen is None else on_dubs_clock(seen.at)
         outcome = Outcome(
             number=change.number,
             result=verdict.result,
@@ -300,6 +303,6 @@ class _Course:
             reason=verdict.reason,
             attempts=self._attempts,
             answered={column: row.get(column) for column in change.asked} if row else {},
-            requested_at=self._all.client.limiter.on_servers_clock(at),
+            requested_at=on_dubs_clock(self._all.looking.now()) if now or seen_at is None else seen_at,
         )
-        return Settled(outcome, seen)
+        return Settled(outcome, seen, seen_at)

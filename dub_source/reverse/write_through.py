@@ -50,7 +50,7 @@ def write_through(
         store: what the destination has.
         form: of the rows there.
         folder: private; for files of this call.
-        answers: customers as Dub answered them. ``requested_at`` is, on our clock, the start of the request
+        answers: customers as Dub answered them. ``requested_at`` is, on Dub's clock, the start of the request
             for a reading, and the moment when the answer was there for a write: a reading that began before
             that may show the customer as it was, and must be the older one.
         gone: ids of customers who do not exist any more, with the moment of the proof on Dub's clock.
@@ -103,16 +103,15 @@ class _Learned:
 def _learned(client: DubClient, form: Form, folder: Path, known: pa.Table, pages: Sequence[Page]) -> _Learned:
     """Raises RequestError if somebody could not be read again."""
     learned, names = _Learned(), GeneratedNames(client)
-    on_dubs_clock = client.limiter.on_servers_clock
     with (
         tempfile.TemporaryDirectory(dir=folder) as name,
         Diff(Path(name), baseline=form.baseline, started_at=datetime.now(UTC)) as diff,
-        Intake(form.options, diff=diff, spool=learned, names=names, on_dubs_clock=on_dubs_clock) as intake,
+        Intake(form.options, diff=diff, spool=learned, names=names, on_dubs_clock=lambda it: it) as intake,
     ):
         diff.know(known)
         for page in _in_full(client, form, pages, frozenset(known["id"].to_pylist())):
             intake.take(page)
-            learned.moments |= {each["id"]: on_dubs_clock(page.requested_at) for each in page.customers}
+            learned.moments |= {each["id"]: page.requested_at for each in page.customers}
         intake.finish()
     return learned
 
@@ -129,7 +128,7 @@ def _in_full(client: DubClient, form: Form, pages: Sequence[Page], known: frozen
         }
     by_id = ById(client, include_expanded_fields=form.expanded)
     for again in by_id.read(list(partial)):
-        yield again.page
+        yield Page(again.page.customers, client.limiter.on_servers_clock(again.page.requested_at))
         # Who cannot be read any more is stored as it was answered, or stays as it is stored.
         yield from (partial[each] for each in (*again.gone, *again.unreadable) if each not in known)
 

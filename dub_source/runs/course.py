@@ -128,8 +128,9 @@ class Course:
         pages: list[Page] = []
         gone: dict[str, datetime] = {}
         for again in look.read(owed):
-            pages.append(again.page)
-            gone |= dict.fromkeys(again.gone, again.page.requested_at)
+            at = client.limiter.on_servers_clock(again.page.requested_at)
+            pages.append(Page(again.page.customers, at))
+            gone |= dict.fromkeys(again.gone, at)
         if owed:
             self._write(client, [], pages, gone)
 

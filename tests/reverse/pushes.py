@@ -79,7 +79,7 @@ def send(client: DubClient, changes: Sequence[Change], *, expanded: bool = True)
         if customer is None:
             sent.gone[customer_id] = at
         else:
-            sent.pages.append(Page([customer], now))
+            sent.pages.append(Page([customer], at))
             row = from_wire(customer)
             customer_id, answered = customer["id"], {name: row[name] for name in change.asked}
         sent.outcomes.append(

@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,30 @@ def test_who_was_read_long_ago_is_read_again_before_it_is_written_to(fleet: Flee
     fleet.apply(changes, workers=1, clock=lambda: time.time() + (120.0 if fleet.writes() else 0.0))
     assert fleet.log.results == {0: APPLIED, 1: DRIFTED}
     assert fleet.shown()[second]["name"] == "Theirs"
+
+
+def test_a_clock_that_jumps_on_the_way_puts_no_answer_into_the_future(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row of an answer that seems to be of the future would win against all that comes until then."""
+    jumped: list[float] = []
+    fleet.sandbox.before_request(after(2, lambda: jumped.append(-90.0), "PATCH"))
+    clock = lambda: time.time() + sum(jumped)  # noqa: E731
+    monkeypatch.setattr(fleet, "client", partial(fleet.client, clock=clock))
+    moments: list[datetime] = []
+
+    def save(outcomes: list[Outcome], pages: list[Page]) -> None:
+        fleet.log.save(outcomes, pages)
+        moments.extend(page.requested_at for page in pages)
+        moments.extend(each.requested_at for each in outcomes if each.requested_at is not None)
+
+    fleet.apply(renamed(fleet, 3), workers=1, clock=clock, save=save)
+    assert jumped == [-90.0]
+    assert len(moments) == 6
+    told = [(datetime.now(UTC) - each).total_seconds() for each in moments]
+    assert min(told) > -20, told
+    # But for the request under way, all are right, too.
+    assert sum(each < 20 for each in told) >= 4, told
 
 
 def test_deletes_come_last_of_all(make_fleet: MakeFleet) -> None:
