@@ -16,7 +16,6 @@ from benchmarks.report import RESULTS, Result, circumstances, commit, note, writ
 from benchmarks.writers import WRITERS
 
 Measure = Callable[[], Result]
-_PATHS = ("--results", "--drt-python")
 _repeats = click.option(
     "--repeats", type=click.IntRange(1), default=3, show_default=True, help="The median counts."
 )
@@ -279,7 +278,7 @@ def applies(results: Path, /, updates: int, repeats: int) -> None:
 
 
 def _report(name: str, measure: Measure, folder: Path, *, run: str | None = None) -> None:
-    around = {**circumstances(_without_paths(sys.argv[1:])), "run": run}
+    around = {**circumstances(sys.argv[1:]), "run": run}
     try:
         result = measure()
     except BenchmarkFailed as failure:
@@ -287,17 +286,6 @@ def _report(name: str, measure: Measure, folder: Path, *, run: str | None = None
     write(name, result, folder=folder, around=around)
     for table in result.tables:
         click.echo(f"\n{table}")
-
-
-def _without_paths(arguments: list[str]) -> list[str]:
-    """The arguments that matter to whoever repeats it: not what is where on this machine."""
-    kept = iter(arguments)
-    return [
-        each
-        for each in kept
-        if not each.startswith(tuple(f"{option}=" for option in _PATHS))
-        and (each not in _PATHS or next(kept, None) is None)
-    ]
 
 
 if __name__ == "__main__":

@@ -66,11 +66,8 @@ def _page(results: Results, pictures: Sequence[str]) -> Iterator[str]:
     yield "# Results"
     yield "Made by `python -m benchmarks chart` of the JSON files beside it. Ratios first; figures below."
     yield from pictures
-    for table in (_first_loads(results), _second_loads(results), _pushes(results)):
-        if table.rows:
-            yield str(table)
-    for prefix in ("growth-", "floors-"):
-        table = _measured(results, prefix)
+    for table_of in (_first_loads, _second_loads, _pushes, _growth, _floors):
+        table = table_of(results)
         if table.rows:
             yield str(table)
     yield str(_circumstances(results))
@@ -161,27 +158,27 @@ def _pushes(results: Results) -> Table:
     )  # fmt: skip
 
 
-def _measured(results: Results, prefix: str) -> Table:
-    rows = rows_of(results, prefix)
-    if prefix == "floors-":
-        return Table(
-            "A load, and what DuckDB alone takes for the same rows",
-            ("× time of DuckDB", "× its CPU", "customers", "what", "s", "CPU s", "peak MB"),
-            (2, 2, 0, 0, 2, 2, 0),
-            [
-                tuple(row[name] for name in "of_raw cpu_of_raw customers step seconds cpu_s peak_mb".split())
-                for row in sorted(rows, key=lambda row: row["customers"])
-            ],
-        )
+def _growth(results: Results) -> Table:
     return Table(
         "What each kind of run costs as the workspace grows",
         ("× time of the first load", "customers", "run", "requests", "s", "CPU s", "peak MB"),
         (2, 0, 0, 0, 2, 2, 0),
-        [
-            tuple(row[name] for name in "of_first_load customers run requests seconds cpu_s peak_mb".split())
-            for row in sorted(rows, key=lambda row: row["customers"])
-        ],
+        _by_size(results, "growth-", "of_first_load customers run requests seconds cpu_s peak_mb"),
     )
+
+
+def _floors(results: Results) -> Table:
+    return Table(
+        "A load, and what DuckDB alone takes for the same rows",
+        ("× time of DuckDB", "× its CPU", "customers", "what", "s", "CPU s", "peak MB"),
+        (2, 2, 0, 0, 2, 2, 0),
+        _by_size(results, "floors-", "of_raw cpu_of_raw customers step seconds cpu_s peak_mb"),
+    )
+
+
+def _by_size(results: Results, prefix: str, names: str) -> list[tuple[Cell, ...]]:
+    rows = sorted(rows_of(results, prefix), key=lambda row: row["customers"])
+    return [tuple(row[name] for name in names.split()) for row in rows]
 
 
 def _circumstances(results: Results) -> Table:

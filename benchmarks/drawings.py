@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Rows = Sequence[Mapping[str, Any]]
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
 
 _GREEN, _RED, _GREY = "#2da44e", "#d1643f", "#8c959f"
 _BLUE, _PURPLE = "#388bfd", "#a371f7"
@@ -33,38 +34,25 @@ def _loads(rows: Rows) -> Any:
         return None
     # The page has the others in its table; of small ones, the start of the process is most of the time.
     telling = [row for row in shown if row["customers"] >= _MANY and not row["rate_limit"]]
-    shown = telling or shown
-    cases = sorted({(row["customers"], row["latency_ms"], row["rate_limit"]) for row in shown})
-    panels = [
-        _bars(
-            [
-                {
-                    "who": row["title"],
-                    "ratio": row["of_ours"],
-                    "kind": _kind(row["loader"], row["missing"] or row["error"]),
-                    "told": _loss(row),
-                }
-                for row in shown
-                if (row["customers"], row["latency_ms"], row["rate_limit"]) == case
-            ],
-            f"{case[0]:,} customers, {case[1]} ms" + (f", {case[2]:,} requests a minute" if case[2] else ""),
-            ["dub-source load", "has everybody", "loses customers", "the limit: no network"],
-            [_GREEN, _BLUE, _RED, _GREY],
-        )
-        for case in cases
-    ]
+    colours = {
+        "dub-source load": _GREEN,
+        "has everybody": _BLUE,
+        "loses customers": _RED,
+        "the limit: no network": _GREY,
+    }
+    panels = _panels(telling or shown, "customers", _kind, _loss, colours)
     return _grid(panels, "× time of dub-source load, shorter is faster")
 
 
-def _kind(loader: str, loses: object) -> str:
-    if loader == "dub-source":
+def _kind(row: Row) -> str:
+    if row["loader"] == "dub-source":
         return "dub-source load"
-    if loader == "raw":
+    if row["loader"] == "raw":
         return "the limit: no network"
-    return "loses customers" if loses else "has everybody"
+    return "loses customers" if row["missing"] or row["error"] else "has everybody"
 
 
-def _loss(row: Mapping[str, Any]) -> str:
+def _loss(row: Row) -> str:
     told = f"{row['of_ours']:.2f}×"
     if row["missing"]:
         told += f", {row['missing']:,} missing"
@@ -76,29 +64,12 @@ def _pushes(rows: Rows) -> Any:
     shown = [row for row in rows if row["of_ours"] is not None]
     if not shown:
         return None
-    cases = sorted({(row["updates"], row["latency_ms"], row["rate_limit"]) for row in shown})
-    panels = [
-        _bars(
-            [
-                {
-                    "who": row["title"],
-                    "ratio": row["of_ours"],
-                    "kind": _push_kind(row),
-                    "told": _push_loss(row),
-                }
-                for row in shown
-                if (row["updates"], row["latency_ms"], row["rate_limit"]) == case
-            ],
-            f"{case[0]:,} updates, {case[1]} ms" + (f", {case[2]:,} requests a minute" if case[2] else ""),
-            ["dub-source plan and apply", "all right", "gets some wrong"],
-            [_GREEN, _BLUE, _RED],
-        )
-        for case in cases
-    ]
+    colours = {"dub-source plan and apply": _GREEN, "all right": _BLUE, "gets some wrong": _RED}
+    panels = _panels(shown, "updates", _push_kind, _push_loss, colours)
     return _grid(panels, "× time of dub-source plan and apply, shorter is faster")
 
 
-def _push_kind(row: Mapping[str, Any]) -> str:
+def _push_kind(row: Row) -> str:
     if row["writer"] == "dub-source":
         return "dub-source plan and apply"
     return "gets some wrong" if any(row[name] for name in _WRONG) else "all right"
@@ -112,12 +83,34 @@ _WRONG = {
 }
 
 
-def _push_loss(row: Mapping[str, Any]) -> str:
+def _push_loss(row: Row) -> str:
     wrong = [f"{row[name]:,} {word}" for name, word in _WRONG.items() if row[name]]
     return ", ".join([f"{row['of_ours']:.2f}×", *wrong])
 
 
-def _bars(values: list[dict[str, Any]], title: str, kinds: list[str], colours: list[str]) -> Any:
+def _panels(
+    rows: Rows, size: str, kind: Callable[[Row], str], told: Callable[[Row], str], colours: Mapping[str, str]
+) -> list[Any]:
+    """A panel for each case; ``size`` is what there are many of: customers or updates."""
+
+    def case(row: Row) -> tuple[int, int, int]:
+        return row[size], row["latency_ms"], row["rate_limit"]
+
+    return [
+        _bars(
+            [
+                {"who": row["title"], "ratio": row["of_ours"], "kind": kind(row), "told": told(row)}
+                for row in rows
+                if case(row) == (number, latency, limit)
+            ],
+            f"{number:,} {size}, {latency} ms" + (f", {limit:,} requests a minute" if limit else ""),
+            colours,
+        )
+        for number, latency, limit in sorted(set(map(case, rows)))
+    ]
+
+
+def _bars(values: list[dict[str, Any]], title: str, colours: Mapping[str, str]) -> Any:
     import altair as alt
 
     longest = max(value["ratio"] for value in values)
@@ -128,7 +121,9 @@ def _bars(values: list[dict[str, Any]], title: str, kinds: list[str], colours: l
     ratio = alt.X("ratio:Q", title=None, scale=alt.Scale(domain=[0, longest * 1.9]), axis=None)
     bars = base.mark_bar(height=15, cornerRadiusEnd=3).encode(
         x=ratio,
-        color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=kinds, range=colours)),
+        color=alt.Color(
+            "kind:N", title=None, scale=alt.Scale(domain=list(colours), range=list(colours.values()))
+        ),
     )
     words = base.mark_text(align="left", dx=5).encode(x=ratio, text="told:N")
     return (bars + words).properties(
@@ -158,8 +153,7 @@ def _floors(rows: Rows) -> Any:
                 if row["customers"] == size
             ],
             f"{size:,} customers",
-            ["dub-source load", "fetching alone", "DuckDB alone"],
-            [_GREEN, _BLUE, _GREY],
+            {"dub-source load": _GREEN, "fetching alone": _BLUE, "DuckDB alone": _GREY},
         )
         for size in sizes
     ]

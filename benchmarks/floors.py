@@ -62,7 +62,7 @@ def _raw(_: Server, lines: Path) -> Finished:
 
 
 def _fetch(server: Server, lines: Path) -> Finished:
-    process = _succeeded(_module("benchmarks.fetching"), lines.parent, _access(server))
+    process = _succeeded(_module("benchmarks.fetching"), lines.parent, server.access)
     if int(process.output) != _number(lines):
         raise BenchmarkFailed(f"Fetching alone found {process.output.strip()} customers.")
     return process
@@ -73,7 +73,7 @@ def _wireless(_: Server, lines: Path) -> Finished:
 
 
 def _load(server: Server, lines: Path) -> Finished:
-    return _loaded([console_script(), "load"], _access(server), lines)
+    return _loaded([console_script(), "load"], server.access, lines)
 
 
 def _loaded(program: Sequence[str], settings: dict[str, str], lines: Path) -> Finished:
@@ -95,10 +95,6 @@ _STEPS: dict[str, Callable[[Server, Path], Finished]] = {
     _WIRELESS: _wireless,
     _LOAD: _load,
 }
-
-
-def _access(server: Server) -> dict[str, str]:
-    return {"SOURCES__DUB__API_KEY": server.key, "SOURCES__DUB__BASE_URL": server.url}
 
 
 def _module(name: str, *arguments: str) -> list[str]:

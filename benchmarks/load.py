@@ -35,8 +35,7 @@ def load(server: Server, folder: Path, *arguments: str) -> Loaded:
     database = folder / "dub_customers.duckdb"
     program = [console_script(), "load", "--json", "--database", str(database)]
     program += ["--pipelines-dir", str(folder / "pipelines"), *arguments]
-    settings = {"SOURCES__DUB__API_KEY": server.key, "SOURCES__DUB__BASE_URL": server.url}
-    process = run(program, folder=folder, settings=settings)
+    process = run(program, folder=folder, settings=server.access)
     if process.status:
         raise BenchmarkFailed(
             f"dub-source load ended with exit code {process.status}: {process.last_words()}"

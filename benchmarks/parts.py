@@ -15,7 +15,7 @@ _LIMITS = (0, 600)
 GROWTH = (1_000, 10_000, 100_000)
 GROWTH_LARGE = 1_000_000
 
-# Of the whole matrix the small run leaves out who would take most of it. `report` shows that as not run.
+# Of the whole matrix the small run leaves out who would take most of it. The page says of them: not run.
 _PATIENT = ("dub-source", "loop", "raw")
 _QUICK = ("dub-source", "rest-api-parquet", "loop", "raw")
 # dlt sleeps for 300 s at each 429, so it takes half an hour of a few minutes.

@@ -166,8 +166,7 @@ def _theirs(server: Server, reader: Reader) -> tuple[Finished, Delivered, list[s
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         program = [sys.executable, "-m", "benchmarks.readers", reader.name, str(folder)]
-        settings = {"SOURCES__DUB__API_KEY": server.key, "SOURCES__DUB__BASE_URL": server.url}
-        process = run(program, folder=folder, settings=settings)
+        process = run(program, folder=folder, settings=server.access)
         if process.status:
             raise BenchmarkFailed(f"{reader.title} did not run: {process.last_words()}")
         delivered = Delivered(**json.loads(process.output.splitlines()[-1]))

@@ -205,7 +205,7 @@ def _emails(server: Server, folder: Path) -> dict[str, str | None]:
 
 
 def _ours(server: Server, folder: Path) -> tuple[list[Finished], list[str]]:
-    settings = _access(server)
+    settings = server.access
     where = ["--json", "--database", str(folder / _DATABASE), "--pipelines-dir", str(folder / "pipelines")]
     planned = run([console_script(), "plan", DESIRED, *where], folder=folder, settings=settings)
     if planned.status:
@@ -225,14 +225,10 @@ def _ours(server: Server, folder: Path) -> tuple[list[Finished], list[str]]:
 
 def _theirs(server: Server, writer: Writer, folder: Path, python: str) -> tuple[list[Finished], list[str]]:
     program = [python, "-m", "benchmarks.writers", writer.name, str(folder)]
-    process = run(program, folder=folder, settings=_access(server))
+    process = run(program, folder=folder, settings=server.access)
     if process.status:
         raise BenchmarkFailed(f"{writer.title} did not run: {process.last_words()}")
     return [process], json.loads((folder / TOLD).read_text(encoding="utf-8"))
-
-
-def _access(server: Server) -> dict[str, str]:
-    return {"SOURCES__DUB__API_KEY": server.key, "SOURCES__DUB__BASE_URL": server.url}
 
 
 def _row(case: Case, writer: Writer, runs: Mapping[str, Sequence[Written]]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ RESULTS = Path(__file__).parent / "results"
 _PACKAGES = (
     "dub-source dlt duckdb pyarrow requests orjson uvicorn httptools uvloop dub jsonpath-python httpx altair"
 ).split()
+_PATHS = ("--results", "--drt-python")
+"""Options that say what is where; whoever repeats it has other places."""
 Cell = str | int | float | None
 
 
@@ -56,7 +58,7 @@ def circumstances(arguments: Sequence[str]) -> dict[str, Any]:
     """Where, when and with what it was measured. Names no path and no person."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "command": " ".join(["python -m benchmarks", *arguments]),
+        "command": " ".join(["python -m benchmarks", *_without_paths(arguments)]),
         "commit": commit(),
         "machine": {
             "cores": os.cpu_count(),
@@ -66,6 +68,16 @@ def circumstances(arguments: Sequence[str]) -> dict[str, Any]:
         },
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
     }
+
+
+def _without_paths(arguments: Sequence[str]) -> list[str]:
+    kept = iter(arguments)
+    return [
+        each
+        for each in kept
+        if not each.startswith(tuple(f"{option}=" for option in _PATHS))
+        and (each not in _PATHS or next(kept, None) is None)
+    ]
 
 
 def write(name: str, result: Result, *, folder: Path, around: dict[str, Any]) -> Path:

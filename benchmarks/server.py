@@ -96,6 +96,11 @@ class Server:
             if pipe:
                 pipe.close()
 
+    @property
+    def access(self) -> dict[str, str]:
+        """The settings of dub-source for it, as environment variables."""
+        return {"SOURCES__DUB__API_KEY": self.key, "SOURCES__DUB__BASE_URL": self.url}
+
     def ids(self) -> list[str]:
         """The ids of all customers, in the server's order."""
         ids: list[str] = self._ask("ids")

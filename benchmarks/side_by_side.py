@@ -148,8 +148,7 @@ def _load(server: Server, loader: Loader, folder: Path) -> Load:
 
 def _theirs(server: Server, loader: Loader, folder: Path) -> tuple[Finished, str | None]:
     program = [sys.executable, "-m", "benchmarks.loaders", loader.name, str(folder)]
-    settings = {"SOURCES__DUB__API_KEY": server.key, "SOURCES__DUB__BASE_URL": server.url}
-    process = run(program, folder=folder, settings=settings)
+    process = run(program, folder=folder, settings=server.access)
     if process.status:
         raise BenchmarkFailed(f"{loader.title} did not run: {process.last_words()}")
     return process, json.loads(process.output.splitlines()[-1])["error"]

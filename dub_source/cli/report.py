@@ -54,7 +54,7 @@ def report(
     name = "dub_report.html" if workspace is None else f"dub_report_{workspace}.html"
     path = output or Path(name)
     if not as_json:
-        check_extra()
+        _check_extra()
         file.check(path, force=force)
     with unhurried_garbage_collector():
         from dub_source import runs
@@ -71,7 +71,7 @@ def report(
     return ExitCode.OK
 
 
-def check_extra() -> None:
+def _check_extra() -> None:
     """Refuse to begin without what draws the charts.
 
     Raises:

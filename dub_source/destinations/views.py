@@ -4,8 +4,8 @@ The view of the history, ``<table>_validity``, is made anew by every load. The o
 brought up to date by loads from then on.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -221,10 +221,8 @@ class Views:
         found = SqlTables(self._pipeline, self._tables, called=f"The table {self._table} or its history")
         return {name: there for name, there in found.columns.items() if there}
 
-    @contextmanager
-    def _client(self) -> Iterator[Any]:
-        with self._pipeline.sql_client() as client:
-            yield client
+    def _client(self) -> Any:
+        return self._pipeline.sql_client()
 
     def _named(self, client: Any, dialect: str) -> Callable[[str], str]:
         """How tables and views are called there; in another dialect, in a dataset of the same name."""

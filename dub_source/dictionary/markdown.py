@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from dub_source.dictionary import TABLES, VIEWS
+from dub_source.dictionary.customers import FILTERED
 from dub_source.dictionary.model import Column, Table
 
 _HEAD = """\
@@ -47,7 +48,7 @@ def _diagram() -> Iterator[str]:
     yield '    customers |o--o{ push_changes : "is concerned by"\n'
     yield '    push_plans |o--o{ erasures : "deletes for"\n'
     for table in TABLES.values():
-        if table.name == "customers_filtered":
+        if table is FILTERED:
             continue
         yield f"    {table.name} {{\n"
         for column in _shown(table):

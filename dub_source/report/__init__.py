@@ -1,5 +1,5 @@
-"""The report: figures of a workspace as one page with charts. Functions of values; nothing is read here."""
+"""The report: figures of a workspace as one page with charts. No warehouse is read here."""
 
-from dub_source.report.figures import Figures, Group, Groups, Month, Run, SyncPlan
+from dub_source.report.figures import Figures, SyncPlan
 
-__all__ = ["Figures", "Group", "Groups", "Month", "Run", "SyncPlan"]
+__all__ = ["Figures", "SyncPlan"]

@@ -60,7 +60,6 @@ def periods(
         labels: an expression that writes a value at the axis.
         stacked: whether the series add up; otherwise the later one stands before the earlier one.
     """
-    names = list(series)
     ends = _ends(rows)
     chart = (
         alt.Chart(_data(rows))
@@ -76,8 +75,8 @@ def periods(
             y=_amount("value", labels, stack="zero" if stacked else None),
             color=alt.Color(
                 "series:N",
-                scale=alt.Scale(domain=names, range=[series[name] for name in names]),
-                legend=alt.Legend() if len(names) > 1 else None,
+                scale=alt.Scale(domain=list(series), range=list(series.values())),
+                legend=alt.Legend() if len(series) > 1 else None,
             ),
             order=alt.Order("place:Q"),
             description=alt.Description("said:N"),
@@ -163,7 +162,6 @@ def trend(rows: Rows, *, width: int, height: int = 120, labels: str = SHARES) ->
 
 def parts(rows: Rows, series: Mapping[str, str], *, width: int) -> alt.TopLevelMixin:
     """Bars that are made of parts: ``place``, ``name``, ``series``, ``order``, ``value``."""
-    names = list(series)
     by_place = {int(row["place"]): str(row["name"]) for row in rows}
     chart = (
         alt.Chart(_data(rows))
@@ -181,7 +179,7 @@ def parts(rows: Rows, series: Mapping[str, str], *, width: int) -> alt.TopLevelM
             ),
             color=alt.Color(
                 "series:N",
-                scale=alt.Scale(domain=names, range=[series[name] for name in names]),
+                scale=alt.Scale(domain=list(series), range=list(series.values())),
                 legend=alt.Legend(columns=2 if width < 450 else 3 if width < 900 else 0),
             ),
             order=alt.Order("order:Q"),

@@ -8,7 +8,7 @@ from typing import Any
 from dub_source.report import charts
 from dub_source.report.figures import Changed, Figures, Run, SyncPlan
 from dub_source.report.panels import Panel, Section, Table, arranged
-from dub_source.report.periods import Period, kind_of
+from dub_source.report.periods import Period, bar, kind_of
 from dub_source.report.words import clean, counted, day, listed, moment, number
 
 _RUNS, _PLANS = 12, 8
@@ -87,13 +87,10 @@ def _end(run: Run) -> str:
 def _changes(changes: Sequence[Changed]) -> Iterator[Panel]:
     if not changes:
         return
-    counts: Counter[tuple[date, str]] = Counter()
-    for each in changes:
-        counts |= {
-            (each.day, name): value
-            for name, value in zip(_CHANGES, (each.created, each.updated, each.deleted), strict=True)
-        }
-    totals = {name: sum(value for (_, of), value in counts.items() if of == name) for name in _CHANGES}
+    counts = {
+        (each.day, name): value for each in changes for name in _CHANGES if (value := getattr(each, name))
+    }
+    totals = {name: sum(getattr(each, name) for each in changes) for name in _CHANGES}
     yield Panel(
         "changes",
         "Changes that were seen",
@@ -169,13 +166,6 @@ def _stacked(
         sums[kind(at), name] += value
     order = list(series)
     return [
-        {
-            "start": period.start.isoformat(),
-            "end": period.end.isoformat(),
-            "series": name,
-            "place": order.index(name),
-            "value": value,
-            "said": f"{period.name}: {counted(value, what)} {name}",
-        }
+        bar(period, order.index(name), name, value, counted(value, what))
         for (period, name), value in sums.items()
     ]

@@ -84,11 +84,16 @@ def bars(
 ) -> Iterator[dict[str, Any]]:
     """The rows of a column of :func:`dub_source.report.charts.periods`; ``written`` is how a value reads."""
     for place, (series, value) in enumerate(values.items()):
-        yield {
-            "start": period.start.isoformat(),
-            "end": period.end.isoformat(),
-            "series": series,
-            "place": place,
-            "value": value,
-            "said": f"{period.name}: {written(value)} {series}",
-        }
+        yield bar(period, place, series, value, written(value))
+
+
+def bar(period: Period, place: int, series: str, value: float, written: str) -> dict[str, Any]:
+    """One of them; ``place`` is that of the series among all."""
+    return {
+        "start": period.start.isoformat(),
+        "end": period.end.isoformat(),
+        "series": series,
+        "place": place,
+        "value": value,
+        "said": f"{period.name}: {written} {series}",
+    }

@@ -10,7 +10,7 @@ from dub_source.destinations.sql_tables import SqlTables
 from dub_source.dictionary import TABLES, VIEWS, Column, Table
 from dub_source.runs.views import nothing_loaded
 from dub_source.runs.warehouse import reading
-from dub_source.source import CUSTOMERS, FILTERED
+from dub_source.source import CUSTOMERS, FILTERED, SYNC_RUNS
 
 _FRESH = {
     "warn_after": {"count": 25, "period": "hour"},
@@ -77,14 +77,15 @@ def _names(table: str) -> dict[str, Table]:
 def _loaded_at(target: Target, table: str) -> str:
     """When the last load read Dub that went well: a row that has not changed keeps its observation."""
     return (
-        f"select max(ended_at) from {target.dataset}.sync_runs "  # noqa: S608 - checked names, for dbt
+        f"select max(ended_at) from {target.dataset}.{SYNC_RUNS} "  # noqa: S608 - checked names, for dbt
         f"where status = 'ok' and table_name = '{table}'"
     )
 
 
 def _table(said: Table, name: str, there: Sequence[str], target: Target, table: str) -> dict[str, Any]:
     found: dict[str, Any] = {"name": name, "description": said.meaning}
-    if said.name in (CUSTOMERS, FILTERED, f"{CUSTOMERS}_history", "sync_runs"):
+    if said.name in (CUSTOMERS, FILTERED, f"{CUSTOMERS}_history", SYNC_RUNS):
+        # A copy each: YAML would refer to the first one.
         found["config"] = {"freshness": deepcopy(_FRESH), "loaded_at_query": _loaded_at(target, table)}
     found["columns"] = [
         {

@@ -1,6 +1,6 @@
 """``report``: the figures for a page with charts. Dub is not asked, and nothing is changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -43,35 +43,30 @@ def report(
     now = clock()
     with reading(target) as pipeline:
         if pipeline is None:
-            return _figures(Status(at=now), target, workspace, None)
+            return _figures(Status(at=now), target, workspace, {})
         there = status_of(pipeline, table, now)
-        found = WarehouseFigures(pipeline, table)
-        return _figures(there, target, workspace, found, partner_names=partner_names)
+        parts = _parts(WarehouseFigures(pipeline, table), partner_names=partner_names)
+    return _figures(there, target, workspace, parts)
 
 
-def _figures(
-    there: Status,
-    target: Target,
-    workspace: str | None,
-    found: WarehouseFigures | None,
-    *,
-    partner_names: bool = True,
-) -> Figures:
+def _parts(found: WarehouseFigures, *, partner_names: bool) -> dict[str, Any]:
+    return {
+        "totals": found.totals(),
+        "over_time": found.over_time(),
+        "countries": found.countries(),
+        "partners": found.partners(names=partner_names),
+        "links": found.links(),
+        "cohorts": found.cohorts(),
+        "first_sales": found.first_sales(),
+        "churn": found.churn(),
+        "changes": found.changes(),
+        "runs": found.runs(),
+        "absent": found.absent,
+    }
+
+
+def _figures(there: Status, target: Target, workspace: str | None, parts: Mapping[str, Any]) -> Figures:
     verdict = judge(there)
-    parts: dict[str, Any] = {}
-    if found is not None:
-        parts = {
-            "totals": found.totals(),
-            "over_time": found.over_time(),
-            "countries": found.countries(),
-            "partners": found.partners(names=partner_names),
-            "links": found.links(),
-            "cohorts": found.cohorts(),
-            "first_sales": found.first_sales(),
-            "churn": found.churn(),
-            "changes": found.changes(),
-            "runs": found.runs(),
-        }
     return Figures(
         at=there.at,
         workspace=workspace,
@@ -97,6 +92,5 @@ def _figures(
             for each in there.plans
             if each.plan.changes
         ),
-        absent={} if found is None else found.absent,
         **parts,
     )

@@ -78,9 +78,7 @@ def drop_views(target: Target, *, table: str = CUSTOMERS, pipelines_dir: Path | 
     if opened.storage.unused:
         return ViewsResult(target)
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _):
-        views = Views(pipeline, table)
-        views.check()
-        changed = views.drop()
+        changed = Views(pipeline, table).drop()
     return ViewsResult(target, dropped=changed.done, in_the_way=changed.in_the_way)
 
 

@@ -12,7 +12,7 @@ from benchmarks import parts
 from benchmarks.failure import BenchmarkFailed
 from benchmarks.loaders import LOADERS
 from benchmarks.parts import Part
-from benchmarks.report import Result
+from benchmarks.report import Result, circumstances
 
 
 def test_the_small_run_takes_a_dozen_minutes() -> None:
@@ -112,7 +112,7 @@ def test_another_state_of_the_code_is_measured_anew(bench: Bench, commit: str) -
 
 def test_paths_of_this_machine_are_not_written_down() -> None:
     arguments = "--results /a --large --drt-python=/b --drt-python /c pushes".split()
-    assert command._without_paths(arguments) == ["--large", "pushes"]
+    assert circumstances(arguments)["command"] == "python -m benchmarks --large pushes"
 
 
 def test_parts_are_listed_without_being_measured(bench: Bench) -> None:
