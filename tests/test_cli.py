@@ -349,6 +349,7 @@ def test_database_files_that_cannot_work(run: Run, sandbox: Sandbox, tmp_path: P
     assert left == {"folder.duckdb", "loop.duckdb", "text.duckdb"}
 
 
+@pytest.mark.slow
 def test_a_database_that_another_process_has_open(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
     code = (
         "import duckdb, sys; c = duckdb.connect('rows.duckdb'); print('open', flush=True); sys.stdin.read()"

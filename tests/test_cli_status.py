@@ -80,6 +80,7 @@ def test_limits_of_age(run: Run, start_sandbox: StartSandbox) -> None:
     assert run("--max-age", "nan").exit_code == 2
 
 
+@pytest.mark.slow
 def test_plans_and_rejections(run: Run, start_sandbox: StartSandbox) -> None:
     sandbox = start_sandbox(10)
     load(sandbox)

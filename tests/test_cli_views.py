@@ -118,6 +118,7 @@ def test_a_broken_file_is_one_sentence(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "dub_customers.duckdb").read_text() == "no database"
 
 
+@pytest.mark.slow
 def test_workspaces_have_theirs(
     run: Run, start_sandbox: StartSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,6 +153,7 @@ def test_killed_anywhere_in_the_load_step_and_run_again(
     assert killed >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "phase, number, code",
     (

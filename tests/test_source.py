@@ -128,6 +128,7 @@ def test_a_new_field_of_dub_becomes_a_column(
     assert rows.execute("SELECT DISTINCT lifetime_value, labels FROM dub.customers") == [("12.5", '["a"]')]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "filters, condition",
     (

@@ -130,6 +130,7 @@ def test_folders_that_cannot_be_used(init: Init) -> None:
     assert files(Path()) == [".dlt", "file"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_the_next_steps_work_as_they_are_told(init: Init, start_sandbox: StartSandbox) -> None:
     sandbox = start_sandbox(50)

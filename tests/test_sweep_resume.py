@@ -84,6 +84,7 @@ class Store:
                 return certificate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_after", (1, 2, 3, 5, 8, 13, 21, 34, 55, 80, 99))
 @pytest.mark.parametrize("known", (False, True))
 def test_two_parts_are_one_sweep(

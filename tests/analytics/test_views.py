@@ -90,6 +90,7 @@ def test_loads_go_on_and_views_stay_right(world: World, monkeypatch: pytest.Monk
     assert second["changes"] == second["created"] + second["updated"] + second["deleted"]
 
 
+@pytest.mark.slow
 def test_a_load_makes_nothing_anew_where_nothing_has_changed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +128,7 @@ def test_where_the_catalog_cannot_be_read_there_is_the_view_of_the_history(
     assert views_of(world) == {"customers_validity"}
 
 
+@pytest.mark.slow
 @pytest.mark.only("duckdb")
 def test_views_of_a_table_that_is_gone_stand_in_nobodys_way(world: World) -> None:
     world.load()
@@ -209,6 +211,7 @@ def test_who_reads_a_view_stands_in_the_way_of_nothing_but_its_drop(world: World
     assert len(world.query("SELECT * FROM dub.theirs")) == 120
 
 
+@pytest.mark.slow
 def test_persons_are_erased_with_views_there(world: World) -> None:
     world.load()
     create(world)
@@ -228,6 +231,7 @@ def test_persons_are_erased_with_views_there(world: World) -> None:
     world.load()
 
 
+@pytest.mark.slow
 @pytest.mark.only("duckdb")
 def test_a_file_that_somebody_has_open_is_a_sentence(world: World) -> None:
     world.load()

@@ -206,6 +206,7 @@ def exists(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_program_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.process._TIMEOUT_S", 3)
     program = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)"

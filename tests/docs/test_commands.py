@@ -69,7 +69,11 @@ def with_programs() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
-PAGES = sorted({each.page for each in blocks("sh")})
+_FIRST = "README.md"
+PAGES = [
+    pytest.param(page, marks=[] if page == _FIRST else [pytest.mark.slow], id=page)
+    for page in sorted({each.page for each in blocks("sh")})
+]
 
 
 @pytest.mark.timeout(180)

@@ -20,9 +20,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from dub_source.client import DubClient
 from dub_source.failures import cause
 from dub_source.reverse.model import Result
 from dub_source.sandbox import Fault
+from dub_source.settings import Settings
+from tests.conftest import StartSandbox
 from tests.reverse.conftest import MakePushWorld
 from tests.reverse.world import PushWorld
 
@@ -141,17 +144,17 @@ def test_what_a_load_fails_with_is_told_by_its_class_and_our_sentence(world: Pus
     assert not load.events
 
 
-def test_waiting_for_the_rate_limit_is_counted(make_push_world: MakePushWorld) -> None:
-    world = make_push_world(1_500, form=None, rate_limit=30, rate_window_s=1.0)
+def test_waiting_for_the_rate_limit_is_counted(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(5, rate_limit=10, rate_window_s=1.0)
     before = counted()
-    result = world.load(max_rate_share=0.5)
-    assert result.report.stats.throttled_s >= 0
-    waited = sum(
-        attributes(each).get("dub_source.throttled_s", 0)
-        for each in _SPANS.get_finished_spans()
-        if each.kind is SpanKind.CLIENT
-    )
+    with DubClient(Settings(sandbox.key(), sandbox.url, rate_window_s=1.0)) as client:
+        client.probe()
+        for _ in range(20):
+            client.list()
+        assert client.stats.throttled_s > 0.5
+    waited = sum(attributes(each)["dub_source.throttled_s"] for each in _SPANS.get_finished_spans())
     assert (counted() - before)[("dub_source.throttled",)] == pytest.approx(waited)
+    assert waited == pytest.approx(client.stats.throttled_s, abs=0.5)
 
 
 def test_nothing_about_people_is_told(world: PushWorld) -> None:

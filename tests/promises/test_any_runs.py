@@ -98,7 +98,7 @@ def hold_promises(
 def test_promises_hold_in_any_runs(
     make_warehouse: Make, record_property: Callable[[str, object], None]
 ) -> None:
-    hold_promises(make_warehouse, record_property, examples=3, steps=7, wanted=USUAL)
+    hold_promises(make_warehouse, record_property, examples=2, steps=7, wanted=USUAL)
 
 
 @pytest.mark.slow

@@ -146,6 +146,7 @@ def test_health(push_world: PushWorld) -> None:
     assert found.totals.customers == 119
 
 
+@pytest.mark.slow
 def test_outcomes_of_plans(push_world: PushWorld) -> None:
     first, second, third = push_world.sandbox.ids()[:3]
     push_world.wish({first: {"name": "One"}, second: {"name": "Two"}, third: {"name": "Three"}})

@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+import pytest
+
 from dub_source import runs
 from dub_source.dictionary import TABLES
 from tests.reverse.conftest import MakePushWorld
 
 
+@pytest.mark.slow
 def test_dlt_has_the_descriptions_and_makes_no_version_of_its_schema_for_them(
     make_push_world: MakePushWorld,
 ) -> None:

@@ -144,6 +144,7 @@ def test_what_dub_rejects_stands_in_nobodys_way(
 # What is refused
 
 
+@pytest.mark.slow
 def test_what_is_refused_in_one_sentence(push_world: PushWorld) -> None:
     world = push_world
     one, two = sorted(world.sandbox.ids())[:2]

@@ -410,6 +410,7 @@ def test_a_file_that_cannot_be_written_anew_stops_it_before_anybody_is_deleted(
     assert PERSON["email"] in texts(world)
 
 
+@pytest.mark.slow
 def test_the_command_shows_then_does_it_and_says_nothing_about_people(push_world: PushWorld) -> None:
     world = push_world
     person = with_person(world)

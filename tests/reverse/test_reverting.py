@@ -238,6 +238,7 @@ def test_everything_that_can_go_back_does(case: Case, chance: random.Random) -> 
         assert dict(model.shown()[who], observed_at=None) == dict(before.shown()[who], observed_at=None)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
 def test_without_deletes_nothing_conflicts_and_nobody_goes(case: Case, chance: random.Random) -> None:

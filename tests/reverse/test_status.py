@@ -67,6 +67,7 @@ def test_waiting_for_the_rate_limit_is_counted(make_push_world: MakePushWorld) -
     assert look(world).lately.throttled_s == pytest.approx(row["throttled_seconds"])
 
 
+@pytest.mark.slow
 def test_plans_and_how_far_they_are(push_world: PushWorld) -> None:
     first, second, third = push_world.sandbox.ids()[:3]
     push_world.wish({first: {"name": "Ada"}})

@@ -69,6 +69,7 @@ def test_it_goes_on_on_the_same_disk(changed: World) -> None:
     assert counts(changed.load()) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_what_was_read_before_and_has_changed_since_is_found_by_the_next_sweep(changed: World) -> None:
     stop_half_way(changed)
     ids = changed.sandbox.ids()
@@ -83,6 +84,7 @@ def test_what_was_read_before_and_has_changed_since_is_found_by_the_next_sweep(c
     changed.assert_as_in_dub(gone=7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", ("lost disk", "an incremental run", pytest.param("other columns", marks=pytest.mark.slow))
 )

@@ -172,6 +172,7 @@ def test_every_run_has_its_row(world: World, monkeypatch: pytest.MonkeyPatch) ->
     assert (rows[5]["certified"], rows[5]["certificate"]) == (None, None)
 
 
+@pytest.mark.slow
 def test_auto_backs_off_after_a_sweep_that_lost_its_place(make_world: MakeWorld) -> None:
     world = make_world(250)
     world.load()

@@ -31,6 +31,7 @@ def assert_one_after_the_other(world: World) -> None:
         assert current == rows[customer_id]
 
 
+@pytest.mark.slow
 def test_ranges_follow_each_other_and_end_with_the_row(world: World) -> None:
     world.load()
     changed, gone, *_ = world.sandbox.ids()[20:]

@@ -56,6 +56,7 @@ def rows(folder: Path, name: str) -> int:
     return int(found[0])
 
 
+@pytest.mark.slow
 def test_all_at_once_with_a_line_and_a_code_for_each(start_sandbox: StartSandbox, project: Project) -> None:
     acme, globex = own(start_sandbox, "acme", 60), own(start_sandbox, "globex", 40)
     folder = project(
