@@ -42,7 +42,7 @@ def growth(all_days: Sequence[Day], today: date) -> Iterator[Panel]:
         ],
     )
     # From nobody, so that a single day is more than a point, and up to today.
-    first = Day(days[0].day - timedelta(days=1))
+    first = Day(days[0].day - min(timedelta(days=1), days[0].day - date.min))
     last = replace(days[-1], day=today)
     line = [first, *days, *([last] if days[-1].day < today else [])]
     points = [
