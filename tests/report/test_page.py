@@ -249,3 +249,9 @@ def test_the_first_and_the_last_day_of_the_calendar_can_be_shown() -> None:
     )
     assert "Jan 1<" in page
     assert "Dec 9999<" in page
+
+
+def test_a_sale_before_the_first_customer_is_no_creation() -> None:
+    days = (Day(date(2026, 1, 5), 0, 1, 0, 0, 0), Day(date(2026, 2, 6), 1, 0, 0, 0, 1))
+    page = as_html(replace(nothing(), totals=Totals(1, 1, 100, 0), over_time=days))
+    assert "the first was created on 6 Feb 2026." in page
