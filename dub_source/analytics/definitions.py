@@ -230,6 +230,7 @@ _VIEWS = (
     ),
     View(
         "churn",
+        # Months are counted backwards: a sale that an import dates to 1900 must not use them all up.
         f"""
         WITH {NUMBERS}, living AS (
             SELECT
@@ -240,8 +241,8 @@ _VIEWS = (
         ), span AS (
             SELECT MIN(bought_number) AS first_number, MAX(observed_number) AS last_number FROM living
         ), months AS (
-            SELECT span.first_number + numbers.number AS month_number
-            FROM span JOIN numbers ON span.first_number + numbers.number <= span.last_number
+            SELECT span.last_number - numbers.number AS month_number
+            FROM span JOIN numbers ON span.last_number - numbers.number >= span.first_number
         ), counted AS (
             SELECT
                 months.month_number,

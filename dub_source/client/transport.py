@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 
 import requests
 import urllib3.exceptions as u3
@@ -84,7 +85,6 @@ class Transport:
         )
         self._session.mount("https://", self._adapter)
         self._session.mount("http://", self._adapter)
-        _install_quiet_filter()
 
     def send(
         self, method: str, target: str, *, body: bytes | None = None, timeout: float | None = None
@@ -98,7 +98,7 @@ class Transport:
         started = self._clock()
         status: int | None = None
         try:
-            with _quiet_urllib3():
+            with quiet_urllib3():
                 response = self._adapter.send(
                     prepared, stream=True, timeout=limits, verify=self._verify, proxies=self._proxies
                 )
@@ -181,6 +181,7 @@ _QUIET_FILTER = _QuietFilter()
 _URLLIB3_LOGGERS = ("connectionpool", "connection", "poolmanager", "response", "util.retry")
 
 
+@cache
 def _install_quiet_filter() -> None:
     for name in _URLLIB3_LOGGERS:
         # addFilter ignores a filter that is there already.
@@ -188,7 +189,9 @@ def _install_quiet_filter() -> None:
 
 
 @contextmanager
-def _quiet_urllib3() -> Iterator[None]:
+def quiet_urllib3() -> Iterator[None]:
+    """Keeps urllib3 from logging addresses that this thread asks for meanwhile."""
+    _install_quiet_filter()
     _sending.now = True
     try:
         yield

@@ -24,21 +24,29 @@ def check(path: Path, *, force: bool = False) -> None:
     Raises:
         SettingsError: if something else than a report is there, or there is no such folder.
     """
+    try:
+        _check(path, force=force)
+    except OSError as error:
+        # A folder that may not be looked into, a name that is too long, a link that leads nowhere.
+        raise _cannot(path, error) from None
+
+
+def _check(path: Path, *, force: bool) -> None:
     if path.is_dir():
         raise SettingsError(
             f"{path} is a folder: name a file in it, such as --output {path / 'report.html'}."
         )
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for, and a device replaced by a file.
+        raise SettingsError(f"{path} is a pipe or a device: name a file with --output.")
     if not path.resolve().parent.is_dir():
         raise SettingsError(
             f"The folder of {path} does not exist: make it, or name another file with --output."
         )
     if force or not os.path.lexists(path):
         return
-    try:
-        with path.open("rb") as file:
-            ours = MARK.encode() in file.read(_HEAD)
-    except OSError as error:
-        raise _cannot(path, error) from None
+    with path.open("rb") as file:
+        ours = MARK.encode() in file.read(_HEAD)
     if not ours:
         raise SettingsError(
             f"The file {path} is there already and is no report: name another one with --output, or write "

@@ -42,8 +42,10 @@ def growth(all_days: Sequence[Day], today: date) -> Iterator[Panel]:
         ],
     )
     # From nobody, so that a single day is more than a point, and up to today.
-    first = Day(days[0].day - timedelta(days=1))
+    first = Day(days[0].day - min(timedelta(days=1), days[0].day - date.min))
     last = replace(days[-1], day=today)
+    # Imports have sales that are older than their customers.
+    created = next((each.day for each in days if each.new_customers), days[0].day)
     line = [first, *days, *([last] if days[-1].day < today else [])]
     points = [
         {
@@ -56,7 +58,7 @@ def growth(all_days: Sequence[Day], today: date) -> Iterator[Panel]:
     yield Panel(
         "growth",
         "Customers",
-        f"{counted(last.total, 'customer')}; the first was created on {day(days[0].day)}.{later}",
+        f"{counted(last.total, 'customer')}; the first was created on {day(created)}.{later}",
         lambda width: charts.growth(points, width=width),
         table,
         wide=True,

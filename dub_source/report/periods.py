@@ -31,23 +31,28 @@ class Period:
     def month_of(cls, at: date) -> Self:
         """The month of a day."""
         start = at.replace(day=1)
-        return cls("month", month(start), start, (start + timedelta(days=31)).replace(day=1))
+        return cls("month", month(start), start, _after(start, 31).replace(day=1))
 
     @classmethod
     def day_of(cls, at: date) -> Self:
         """A day."""
-        return cls("day", day(at), at, at + timedelta(days=1))
+        return cls("day", day(at), at, _after(at, 1))
 
     @classmethod
     def week_of(cls, at: date) -> Self:
         """The week of a day, from Monday."""
         start = at - timedelta(days=at.weekday())
-        return cls("week", f"week of {day(start)}", start, start + timedelta(days=7))
+        return cls("week", f"week of {day(start)}", start, _after(start, 7))
 
     @classmethod
     def year_of(cls, at: date) -> Self:
         """The year of a day."""
-        return cls("year", str(at.year), date(at.year, 1, 1), date(at.year + 1, 1, 1))
+        return cls("year", str(at.year), date(at.year, 1, 1), _after(date(at.year, 12, 31), 1))
+
+
+def _after(at: date, days: int) -> date:
+    """So many days later, or the last day that there is: imports have dates such as 9999-12-31."""
+    return at + min(timedelta(days=days), date.max - at)
 
 
 def kind_of(days: Iterable[date]) -> Callable[[date], Period]:

@@ -67,10 +67,12 @@ class Course:
             if not begun and self._changes:
                 check()
                 self._check_form()
-            if self._has_work(done, journal, retry_rejected=retry_rejected):
+            owed = self._store.unmirrored(plan_id)
+            # In another workspace whoever is read again is not there, and would be marked as deleted.
+            if owed or self._has_work(done, journal, retry_rejected=retry_rejected):
                 place.check_workspace(client, self._witnesses(begun=begun))
             look = ById(client, include_expanded_fields=place.form.expanded)
-            self._catch_up(client, look)
+            self._catch_up(client, look, owed)
             report = apply_plan(
                 client,
                 place.settings,
@@ -122,9 +124,8 @@ class Course:
         others = [each for each in living if each not in deleted]
         return others or ([] if begun else living)
 
-    def _catch_up(self, client: DubClient, look: ById) -> None:
+    def _catch_up(self, client: DubClient, look: ById, owed: Sequence[str]) -> None:
         """What a load of outcomes that was killed half-way owes to the table of customers."""
-        owed = self._store.unmirrored(self._plan.plan_id)
         pages: list[Page] = []
         gone: dict[str, datetime] = {}
         for again in look.read(owed):

@@ -17,6 +17,7 @@ import dlt
 import requests
 
 from dub_source import telemetry
+from dub_source.client.transport import quiet_urllib3
 from dub_source.destinations import Target
 from dub_source.failures import ExitCode, Failure, cause, explain
 
@@ -115,23 +116,32 @@ def _failure_of(result: object) -> Failure | None:
 
 def _notify(command: str, target: Target, failure: Failure) -> None:
     """Post a line; what becomes of it changes nothing in the run."""
-    hook = dlt.secrets.get(_HOOK, str)
-    if not hook:
-        return
-    line = (
-        f"dub-source {command} into {target.dataset} ({target.destination}) ended with exit code "
-        f"{int(failure.exit_code)}: {failure.sentence}"
-    )
     try:
-        parts = urlsplit(hook)
-        if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
-            _logger.warning("The setting %s must be an https address: nobody was told of the failure.", _HOOK)
-            return
-        answer = requests.post(
-            hook, json={"text": html.escape(line, quote=False)}, timeout=_TIMEOUT_S, allow_redirects=False
+        trouble = _posted(
+            f"dub-source {command} into {target.dataset} ({target.destination}) ended with exit code "
+            f"{int(failure.exit_code)}: {failure.sentence}"
         )
-        trouble = None if answer.ok and not answer.is_redirect else f"status {answer.status_code}"
-    except (OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - dlt's settings may be unreadable, for one
         trouble = type(error).__name__
     if trouble is not None:
         _logger.warning("The address of %s did not take the line about this failure (%s).", _HOOK, trouble)
+
+
+def _posted(line: str) -> str | None:
+    """Post it if there is somewhere to; what was wrong, without the address, which is a secret."""
+    hook = dlt.secrets.get(_HOOK, str)
+    if not hook:
+        return None
+    parts = urlsplit(hook)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        return "it must be an https address"
+    text = html.escape(line, quote=False)
+    # Whoever watches HTTP libraries, or has their log lines, would have the address. The answer is not read.
+    with (
+        telemetry.unseen(),
+        quiet_urllib3(),
+        requests.post(
+            hook, json={"text": text}, timeout=_TIMEOUT_S, allow_redirects=False, stream=True
+        ) as answer,
+    ):
+        return None if answer.ok and not answer.is_redirect else f"status {answer.status_code}"

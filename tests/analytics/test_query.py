@@ -1,6 +1,6 @@
 """The SQL of the views: what it answers, in every dialect, and when there is no view."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from operator import methodcaller
 from typing import Any
 
@@ -168,6 +168,18 @@ def test_days_are_those_of_utc_whatever_the_time_zone_of_the_session(world: Worl
                 for name in VIEWS
             }
     assert found["UTC"] == found["Pacific/Kiritimati"] == found["America/New_York"]
+
+
+def test_a_sale_of_1900_hides_no_month_of_today() -> None:
+    moments = ("first_sale_at", "subscription_canceled_at", "observed_at", "deleted_at")
+    sql = query("churn", table_of=lambda name: name, dialect="duckdb", columns={"customers": moments})
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE customers ({', '.join(f'{each} TIMESTAMPTZ' for each in moments)})")
+        for row in (("2026-01-05", "2026-03-01"), ("1900-01-05", None)):
+            moments_of_row = [each and f"{each} 12:00:00+00" for each in (*row, "2026-11-01", None)]
+            connection.execute("INSERT INTO customers VALUES (?, ?, ?, ?)", moments_of_row)
+        rows = connection.execute(f"SELECT * FROM ({sql}) WHERE canceled > 0").fetchall()
+    assert rows == [(date(2026, 3, 1), 2, 1, 0.5)]
 
 
 def _without_moments(connection: duckdb.DuckDBPyConnection, view: str) -> str:

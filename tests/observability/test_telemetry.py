@@ -180,6 +180,17 @@ def test_nothing_about_people_is_told(world: PushWorld) -> None:
             assert not row.get(name) or str(row[name]) not in told, name
 
 
+def test_the_address_that_a_failure_is_told_to_is_in_no_span(
+    world: PushWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever knows the address of a webhook can write there."""
+    monkeypatch.setenv("RUNTIME__SLACK_INCOMING_HOOK", f"{world.sandbox.url}/services/secret-part")
+    with pytest.raises(PipelineStepFailed):
+        world.load(api_key="dub_wrong")
+    assert any("secret-part" in each.path for each in world.sandbox.requests)
+    assert "secret-part" not in everything()
+
+
 def test_without_opentelemetry_in_the_process_it_is_not_imported(tmp_path: Path) -> None:
     script = (
         "import sys; from dub_source import telemetry, runs\n"

@@ -2,9 +2,12 @@
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -24,6 +27,7 @@ class Hook(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.texts: list[str] = []
         self.status = 200
+        self.body_of = 0
 
     @property
     def url(self) -> str:
@@ -38,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
         assert body.keys() == {"text"}
         self.server.texts.append(body["text"])
         self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(self.server.body_of))
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None: ...
@@ -116,6 +120,7 @@ def test_a_hook_that_refuses_changes_nothing_and_its_address_is_told_to_nobody(
         ("http://127.0.0.1:9/secret-part", "ConnectionError"),
         ("http://example.test/secret-part", "must be an https address"),
         ("secret-part", "must be an https address"),
+        ("https://[secret-part", "ValueError"),
     ),
 )
 def test_an_address_that_cannot_be_used_changes_nothing(
@@ -129,6 +134,36 @@ def test_an_address_that_cannot_be_used_changes_nothing(
     with caplog.at_level(logging.WARNING, "dub_source"):
         refused(world)
     assert why in caplog.text
+    assert "secret-part" not in caplog.text
+
+
+def test_settings_that_cannot_be_read_change_nothing(tmp_path: Path) -> None:
+    """They may be in a vault or in Airflow's database, which are away when the run has ended."""
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "secrets.toml").write_text("[runtime")
+    script = (
+        "from types import SimpleNamespace\n"
+        "from dub_source.destinations import Target\n"
+        "from dub_source.failures import ExitCode\n"
+        "from dub_source.runs.observed import observed\n"
+        "run = observed('apply')(lambda target: SimpleNamespace(exit_code=ExitCode.NOT_ALL))\n"
+        "print(run(Target()).exit_code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "9\n"
+    assert "did not take the line about this failure (TomlProviderReadException)" in done.stderr
+
+
+def test_the_answer_is_not_waited_for_and_the_address_is_in_no_log(
+    world: PushWorld, hook: Hook, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook.body_of = 1_000  # which never come
+    with caplog.at_level(logging.DEBUG):
+        refused(world)
+    assert len(hook.texts) == 1
+    assert "did not take" not in caplog.text
     assert "secret-part" not in caplog.text
 
 

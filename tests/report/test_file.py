@@ -49,6 +49,24 @@ def test_a_file_that_comes_while_the_page_is_made_stays(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
 
 
+@pytest.mark.parametrize("force", (False, True))
+def test_what_is_no_file_is_neither_read_nor_replaced(tmp_path: Path, force: bool) -> None:
+    """To read a pipe would wait for ever; root would replace a device by a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(SettingsError, match="is a pipe or a device"):
+        check(pipe, force=force)
+    with pytest.raises(SettingsError, match="is a pipe or a device"):
+        write(pipe, PAGE, force=force)
+    assert pipe.is_fifo()
+    assert [each.name for each in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_name_that_is_too_long_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot be written \(File name too long\)"):
+        check(tmp_path / ("x" * 300))
+
+
 def test_links(tmp_path: Path) -> None:
     there = tmp_path / "there.html"
     link = tmp_path / "link.html"

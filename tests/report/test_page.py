@@ -4,13 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from html.parser import HTMLParser
 from importlib.resources import files
 
 import pytest
 
-from dub_source.report.figures import Figures, Group, Groups
+from dub_source.report.figures import Changed, Cohort, Day, Figures, Group, Groups, Month, Totals
 from dub_source.report.page import as_html
 from tests.report.samples import HOSTILE, figures, groups, hostile, nothing, one_customer
 
@@ -230,3 +231,27 @@ def contrast(one: str | Sequence[float], other: str | Sequence[float]) -> float:
 
     lights = sorted((luminance(one), luminance(other)))
     return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def test_the_first_and_the_last_day_of_the_calendar_can_be_shown() -> None:
+    """Imports have dates such as 0001-01-01 and 9999-12-31, and next to them there is no other day."""
+    first, last = date.min, date.max
+    ends = (first, last.replace(day=1))
+    page = as_html(
+        replace(
+            nothing(),
+            totals=Totals(2, 2, 200, 1),
+            over_time=(Day(first, 1, 0, 0, 0, 1), Day(last, 1, 0, 0, 0, 2)),
+            cohorts=tuple(Cohort(month, 1, 1, 100, 100.0, 0, {0: 1.0}) for month in ends),
+            churn=tuple(Month(month, 1, 1, 1.0) for month in ends),
+            changes=(Changed(first, 1, 0, 0), Changed(last, 0, 1, 0)),
+        )
+    )
+    assert "Jan 1<" in page
+    assert "Dec 9999<" in page
+
+
+def test_a_sale_before_the_first_customer_is_no_creation() -> None:
+    days = (Day(date(2026, 1, 5), 0, 1, 0, 0, 0), Day(date(2026, 2, 6), 1, 0, 0, 0, 1))
+    page = as_html(replace(nothing(), totals=Totals(1, 1, 100, 0), over_time=days))
+    assert "the first was created on 6 Feb 2026." in page

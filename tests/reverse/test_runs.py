@@ -337,6 +337,25 @@ def test_another_workspace_is_found_out_before_anything_is_planned_or_sent(
     assert world.apply(made).complete
 
 
+def test_another_workspace_does_not_make_up_for_a_load_that_ended_half_way(
+    push_world: PushWorld, start_sandbox: StartSandbox
+) -> None:
+    """The plan is finished, so nothing is sent; but whom it has changed is read again, and is not there."""
+    world = push_world
+    other = start_sandbox(generate(50, random_seed=7))
+    first = world.sandbox.ids()[0]
+    world.wish({first: {"name": "Changed"}})
+    made = world.plan()
+    assert world.apply(made).complete
+    long_ago = "CAST('2020-01-01 00:00:00+00' AS TIMESTAMP WITH TIME ZONE)"
+    world.warehouse.update("dub.customers", {"observed_at": long_ago}, f"id = '{first}'")
+    with pytest.raises(OtherWorkspace, match="nothing was changed"):
+        world.apply(made, api_key=other.key(), base_url=other.url)
+    there = "SELECT name, deleted_at FROM dub.customers WHERE id = ?"
+    assert world.query(there, first) == [("Changed", None)]
+    assert world.apply(made).complete
+
+
 @pytest.mark.slow
 def test_plans_are_found_by_their_first_characters_and_grow_old(push_world: PushWorld) -> None:
     world = push_world
