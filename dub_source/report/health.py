@@ -85,11 +85,11 @@ def _end(run: Run) -> str:
 
 
 def _changes(changes: Sequence[Changed]) -> Iterator[Panel]:
-    if not changes:
-        return
     counts = {
         (each.day, name): value for each in changes for name in _CHANGES if (value := getattr(each, name))
     }
+    if not counts:
+        return
     totals = {name: sum(getattr(each, name) for each in changes) for name in _CHANGES}
     yield Panel(
         "changes",
