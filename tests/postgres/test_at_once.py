@@ -100,7 +100,7 @@ def test_a_load_does_not_wait_for_ever(push_world: PushWorld) -> None:
 
 
 def test_an_apply_on_another_machine_is_refused(make_push_world: MakePushWorld) -> None:
-    world = make_push_world(120, latency_ms=40)
+    world = make_push_world(120, latency_ms=100)
     world.wish({each: {"avatar": f"https://example.com/{each}.png"} for each in world.sandbox.ids()[:80]})
     plan_id = world.plan().plan.plan_id
     world.sandbox.forget_requests()
