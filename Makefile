@@ -7,7 +7,7 @@ PYTHON_CANDIDATES = $(if $(PYTHON),$(PYTHON),python3.11 python3 python3.12 pytho
 # More arguments for pytest: make test PYTEST_ARGS="-k walk -x"
 PYTEST_ARGS ?=
 # A process of tests for each core, four at most: some tests look at real time.
-PARALLEL = --numprocesses auto --maxprocesses 4
+PARALLEL = --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # make setup EXTRA=postgres: the same with an extra, in an environment of its own.
 EXTRA ?=
