@@ -83,6 +83,7 @@ def in_the_load_step(
         yield process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", (COMMAND, pytest.param(SCRIPT, marks=pytest.mark.slow)), ids=("command", "script")
 )

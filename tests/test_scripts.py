@@ -79,6 +79,7 @@ def test_a_whole_reverse_run(sandbox: Sandbox, tmp_path: Path) -> None:
     assert not [name for name in ("Ada", "cus_stripe_taken") if name in refused.stderr]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ("load_customers.py", "push_customers.py"))
 @pytest.mark.parametrize(
     "key, code, words",

@@ -187,6 +187,7 @@ def meddled(start_sandbox: StartSandbox, maker: Callable[..., MakeSweep], seed: 
     return meddler.did + Counter(complete=1, several_parts=store.parts > 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(6))
 def test_nobody_is_lost_in_parts_while_the_workspace_changes(
     start_sandbox: StartSandbox, maker: Callable[..., MakeSweep], block: int

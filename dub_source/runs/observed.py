@@ -122,7 +122,8 @@ def _notify(command: str, target: Target, failure: Failure) -> None:
             f"{int(failure.exit_code)}: {failure.sentence}"
         )
     except Exception as error:  # noqa: BLE001 - dlt's settings may be unreadable, for one
-        trouble = type(error).__name__
+        # Then the run has most likely failed by that itself, and has said so.
+        trouble = type(error).__name__ if failure.exit_code != ExitCode.SETTINGS else None
     if trouble is not None:
         _logger.warning("The address of %s did not take the line about this failure (%s).", _HOOK, trouble)
 

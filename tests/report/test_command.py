@@ -27,6 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return invoke
 
 
+@pytest.mark.slow
 def test_a_page_of_what_is_loaded(run: Run, start_sandbox: StartSandbox, tmp_path: Path) -> None:
     sandbox = start_sandbox(30)
     runs.load(Target(), api_key=sandbox.key(), base_url=sandbox.url)

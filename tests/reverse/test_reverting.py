@@ -218,6 +218,7 @@ def carry_out(model: Model, changes: Sequence[Change], chance: random.Random) ->
     return outcomes
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
 def test_everything_that_can_go_back_does(case: Case, chance: random.Random) -> None:

@@ -94,6 +94,7 @@ def test_plans_and_how_far_they_are(push_world: PushWorld) -> None:
     assert look(push_world).rejections == ()
 
 
+@pytest.mark.slow
 def test_a_plan_that_has_nothing_to_do_and_one_that_is_not_at_its_end(push_world: PushWorld) -> None:
     first, second, third = push_world.sandbox.ids()[:3]
     push_world.wish({first: {"name": push_world.shown(first)["name"]}})

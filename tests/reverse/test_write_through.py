@@ -137,6 +137,7 @@ def test_an_answer_that_changes_nothing_writes_nothing(loaded: World) -> None:
     assert world.dump() == before
 
 
+@pytest.mark.slow
 def test_a_load_that_read_before_our_changes_and_lands_after_them_takes_nothing_back(loaded: World) -> None:
     world = loaded
     ours, both, gone, theirs = world.sandbox.ids()[10:14]

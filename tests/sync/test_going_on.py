@@ -49,6 +49,7 @@ def changed(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
+@pytest.mark.slow
 def test_it_goes_on_on_the_same_disk(changed: World) -> None:
     first = stop_half_way(changed)
     missed = changed.sandbox.ids()[-1]
