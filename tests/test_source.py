@@ -32,6 +32,10 @@ def sandbox(start_sandbox: StartSandbox, monkeypatch: pytest.MonkeyPatch) -> San
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> dlt.Pipeline:
+    return new_pipeline(tmp_path)
+
+
+def new_pipeline(tmp_path: Path) -> dlt.Pipeline:
     return dlt.pipeline(
         "test_source",
         destination=dlt.destinations.duckdb(str(tmp_path / "rows.duckdb")),
@@ -81,13 +85,13 @@ def test_one_line_and_configuration_from_the_environment(
 
 
 def test_key_and_address_from_dlt_files(
-    sandbox: Sandbox, pipeline: dlt.Pipeline, rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SOURCES__DUB__API_KEY")
     monkeypatch.delenv("SOURCES__DUB__BASE_URL")
     secrets = f'[sources.dub]\napi_key = "{sandbox.key()}"\n'
     with project(tmp_path, secrets, f'[sources.dub]\nbase_url = "{sandbox.url}"\npage_size = 50\n'):
-        pipeline.run(dub())
+        new_pipeline(tmp_path).run(dub())  # a pipeline belongs to the folder that it was made in
     assert rows.execute("SELECT count(*) FROM dub.customers") == [(300,)]
     assert any("pageSize=50" in request.query for request in sandbox.requests)
 
