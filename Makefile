@@ -19,7 +19,7 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-postgres test-lake test-airflow test-dagster test-dbt test-report check \
+.PHONY: help setup demo test test-all test-postgres test-lake test-engine test-airflow test-dagster test-dbt test-report check \
   lint format bench chaos lock clean
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo 'make test-all  the same with the slow tests'
 	@echo 'make test-postgres  those that load somewhere, into a Postgres server that they start'
 	@echo 'make test-lake      the same, into Delta tables'
+	@echo 'make test-engine    a distributed engine over a lake of a million customers'
 	@echo 'make test-airflow, make test-dagster  check and run the pipeline for it'
 	@echo 'make test-report  open the report in Chromium, which must be installed'
 	@echo 'make test-dbt       dbt over the sources that dub-source prints for it'
@@ -90,6 +91,11 @@ test-postgres:
 test-lake:
 	@$(MAKE) --no-print-directory setup EXTRA=lake
 	@.venv-lake/bin/python -m pytest --warehouse delta -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+
+# A million customers are loaded for it.
+test-engine:
+	@$(MAKE) --no-print-directory setup EXTRA=lake
+	@.venv-lake/bin/python -m pytest --warehouse delta -m slow tests/lake $(PYTEST_ARGS)
 
 # What only that environment has is left out by `make test` and `make check`.
 test-airflow test-dagster: test-%:
