@@ -106,4 +106,4 @@ def test_promises_hold_in_any_runs(
 def test_promises_hold_in_many_more_runs(
     make_warehouse: Make, record_property: Callable[[str, object], None]
 ) -> None:
-    hold_promises(make_warehouse, record_property, examples=7, steps=15, wanted=WANTED)
+    hold_promises(make_warehouse, record_property, examples=4, steps=15, wanted=WANTED)
