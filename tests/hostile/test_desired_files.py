@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.process import run
 from dub_source.failures import ExitCode
 from tests.reverse.conftest import MakePushWorld, make_push_world
 from tests.reverse.world import COMMAND, PushWorld, command
@@ -123,24 +121,17 @@ def test_a_million_rows(world: PushWorld, ending: str) -> None:
     known = world.sandbox.ids()
     file = world.folder / f"rows.{ending}"
     save(file, known)
-    began = time.monotonic()
-    process = subprocess.Popen(
-        [COMMAND, "plan", file, "--json", *world.warehouse.arguments, "--pipelines-dir", world.working],
-        stdout=subprocess.PIPE,
-        cwd=world.folder,
-        env={
-            **os.environ,
+    arguments = ["plan", file, "--json", *world.warehouse.arguments, "--pipelines-dir", world.working]
+    finished = run(
+        [str(COMMAND), *map(str, arguments)],
+        folder=world.folder,
+        settings={
             "SOURCES__DUB__API_KEY": world.sandbox.key(),
             "SOURCES__DUB__BASE_URL": world.sandbox.url,
         },
     )
-    assert process.stdout is not None
-    with process.stdout as out:
-        said = out.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    found = json.loads(said)
+    assert finished.status == 0, finished.errors
+    found = json.loads(finished.output)
     assert (found["desired"], found["unmatched"], found["changes"]) == (ROWS, ROWS - len(known), len(known))
-    assert time.monotonic() - began < 60
-    assert used.ru_maxrss < 1_000_000, "kilobytes"
+    assert finished.seconds < 60
+    assert finished.peak_mb < 1_000
