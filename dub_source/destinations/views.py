@@ -1,7 +1,7 @@
 """The views for analysts in a dataset: which there can be, making them, keeping them right, dropping them.
 
-The view of the history, ``<table>_validity``, is made anew by every load. The others are made on request, and
-brought up to date by loads from then on.
+Loads see to the view of the history, ``<table>_validity``, and make it anew where it is missing or has not
+the columns that it should have. The others are made on request, and loads see to them from then on.
 """
 
 from collections.abc import Callable, Collection, Mapping

@@ -292,8 +292,8 @@ class _Course:
     def _settled(self, verdict: Verdict, seen: Seen | None, *, now: bool = False) -> Settled:
         change, row = self._change, seen.row if seen is not None else {}
         created = row.get("id") if verdict.result is not Result.REJECTED else None
-        on_dubs_clock = self._all.client.limiter.on_servers_clock
-        seen_at = None if seen is None else on_dubs_clock(seen.at)
+        looking = self._all.looking
+        seen_at = None if seen is None else looking.on_dubs_clock(seen.at)
         outcome = Outcome(
             number=change.number,
             result=verdict.result,
@@ -303,6 +303,6 @@ class _Course:
             reason=verdict.reason,
             attempts=self._attempts,
             answered={column: row.get(column) for column in change.asked} if row else {},
-            requested_at=on_dubs_clock(self._all.looking.now()) if now or seen_at is None else seen_at,
+            requested_at=looking.on_dubs_clock(looking.now()) if now or seen_at is None else seen_at,
         )
         return Settled(outcome, seen, seen_at)
