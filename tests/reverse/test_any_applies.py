@@ -257,6 +257,7 @@ def check_update(history: History, change: Change, outcome: Outcome, *, lost: bo
         )
 
 
+@pytest.mark.slow
 def test_any_apply(tmp_path_factory: pytest.TempPathFactory) -> None:
     happened: Counter[str] = Counter()
 

@@ -61,6 +61,7 @@ def plan(case: Case) -> Planned:
     return plan_changes(case.sync, desired(*case.rows), mirror(*case.known), owned=owned)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
 def test_a_plan_does_what_is_desired_and_then_there_is_nothing_to_do(

@@ -117,6 +117,7 @@ def kill_and_go_on(fleet: Fleet, *, kills: int, fresh: bool, seed: int) -> None:
     check(fleet, changes, fresh=fresh)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fresh", (False, True), ids=("same machine", "fresh machine"))
 def test_killed_and_applied_again(start_sandbox: StartSandbox, tmp_path: Path, fresh: bool) -> None:
     fleet = Fleet(start_sandbox(80, latency_ms=15, rate_window_s=1.0), tmp_path)
