@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dub_source.destinations.duckdb_file import DuckDBFile
+from dub_source.destinations.resolving import resolving_once
 from dub_source.destinations.storage import Server, Storage
 from dub_source.errors import DestinationError, SettingsError
 
@@ -93,7 +94,7 @@ def _duckdb(file: DuckDBFile, *, read_only: bool) -> Any:
     as_configured = DuckDB(path)
     theirs = as_configured.configuration(as_configured.spec(), accept_partial=True).credentials.global_config
     settings = {**file.settings, **(theirs or {})}
-    return DuckDB({"database": path, "read_only": read_only, "global_config": settings})
+    return resolving_once(DuckDB({"database": path, "read_only": read_only, "global_config": settings}))
 
 
 def _keeps_files(destination: Any) -> bool:
@@ -114,7 +115,7 @@ def _lake(target: Target) -> Opened:
     from dub_source.destinations.delta import delta_lake
     from dub_source.destinations.delta.lake import DeltaLake
 
-    destination = delta_lake(destination_name=target.destination)
+    destination = resolving_once(delta_lake(destination_name=target.destination))
     config = _configuration(destination, target)
     folder = None
     if config.is_local_filesystem:
@@ -133,6 +134,7 @@ def _known(name: str) -> tuple[Any, tuple[str, ...]]:
             from dub_source.destinations.postgres import with_formats
 
             destination = with_formats(destination)
+        resolving_once(destination)
         return destination, tuple(destination.capabilities().supported_merge_strategies or ())
     except UnknownDestinationModule:
         if name in ("delta", "iceberg"):

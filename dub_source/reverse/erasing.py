@@ -22,6 +22,7 @@ import orjson
 import pyarrow as pa
 
 from dub_source.destinations import Opened
+from dub_source.destinations.locks import kept_open
 from dub_source.destinations.sql_rows import Place
 from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
 from dub_source.extraction import spool_folder
@@ -144,13 +145,14 @@ class Erasing:
             outcomes: of its customers. One who was left alone for good is not to be erased any more, one who
                 is still waiting is.
         """
-        keys = self._keys(plan, outcomes)
-        gone = [key for each, key in keys.items() if outcomes[each] in IN_EFFECT]
-        go_on = (*IN_EFFECT, Result.NOT_ATTEMPTED, None)
-        left = [key for each, key in keys.items() if outcomes[each] not in go_on]
-        for place in self._places("erasures"):
-            self._rows.update(place, {"erased_at": self._clock()}, "erasure_key", gone)
-            self._rows.delete(place, "erasure_key", left)
+        with kept_open(self._pipeline):
+            keys = self._keys(plan, outcomes)
+            gone = [key for each, key in keys.items() if outcomes[each] in IN_EFFECT]
+            go_on = (*IN_EFFECT, Result.NOT_ATTEMPTED, None)
+            left = [key for each, key in keys.items() if outcomes[each] not in go_on]
+            for place in self._places("erasures"):
+                self._rows.update(place, {"erased_at": self._clock()}, "erasure_key", gone)
+                self._rows.delete(place, "erasure_key", left)
 
     def _keys(self, plan: str, ids: Iterable[str]) -> dict[str, str]:
         """The keys of the rows of ``erasures`` that are not done, by customer; of those who have one."""
@@ -181,20 +183,21 @@ class Erasing:
         Returns:
             How many rows of which table held something.
         """
-        self._give_up(idle)
-        keys = self._change_keys(ids)
-        keys |= {change_key(each, number): "" for each, numbers in idle.items() for number in numbers}
-        removed = self._note(plan, ids, keys)
-        scrub_journals(self._journals, set(ids), keys)
-        # Rows that a killed sweep has read; the next one reads them again.
-        shutil.rmtree(spool_folder(self._pipeline), ignore_errors=True)
-        for table, columns in _CLEARED.items():
-            for place in self._places(table):
-                self._rows.update(place, dict.fromkeys(columns), "change_key", list(keys))
-        places = self._places(*self._customer_tables())
-        for place in sorted(places, key=lambda each: (not each.staging, each.table.endswith("_history"))):
-            self._rows.delete(place, "id", ids)
-        return removed
+        with kept_open(self._pipeline):
+            self._give_up(idle)
+            keys = self._change_keys(ids)
+            keys |= {change_key(each, number): "" for each, numbers in idle.items() for number in numbers}
+            removed = self._note(plan, ids, keys)
+            scrub_journals(self._journals, set(ids), keys)
+            # Rows that a killed sweep has read; the next one reads them again.
+            shutil.rmtree(spool_folder(self._pipeline), ignore_errors=True)
+            for table, columns in _CLEARED.items():
+                for place in self._places(table):
+                    self._rows.update(place, dict.fromkeys(columns), "change_key", list(keys))
+            places = self._places(*self._customer_tables())
+            for place in sorted(places, key=lambda each: (not each.staging, each.table.endswith("_history"))):
+                self._rows.delete(place, "id", ids)
+            return removed
 
     def _give_up(self, idle: Mapping[str, Collection[int]]) -> None:
         """Plans do not ask Dub any more for what is about to be removed from them."""

@@ -16,6 +16,7 @@ from dlt.extract.resource import DltResource
 
 from dub_source.destinations import Opened
 from dub_source.destinations.loading import load_extracted
+from dub_source.destinations.locks import kept_open
 from dub_source.destinations.merging import added, keyed, merged, newest_wins
 from dub_source.dictionary import TABLES
 from dub_source.reverse.model import Change, Outcome, Plan
@@ -83,15 +84,17 @@ class PushStore(Stored):
             DestinationError: or dlt's PipelineStepFailed, if it could not be stored; the same again
                 completes it.
         """
-        stored = self.plan(plan.plan_id)
-        complete = stored is not None and self._stored_changes(plan.plan_id) == stored.changes
-        if stored is not None and complete and self.progress(stored).finished:
-            return stored
-        rows = [self._part("push_plans", "plan_id", merged, [plan_rows(plan, remarks)])]
-        if not complete:
-            rows.append(self._part("push_changes", "change_key", added, [change_rows(plan.plan_id, changes)]))
-        self._write(rows)
-        return self.plan(plan.plan_id) or plan
+        with kept_open(self._pipeline):
+            stored = self.plan(plan.plan_id)
+            complete = stored is not None and self._stored_changes(plan.plan_id) == stored.changes
+            if stored is not None and complete and self.progress(stored).finished:
+                return stored
+            rows = [self._part("push_plans", "plan_id", merged, [plan_rows(plan, remarks)])]
+            if not complete:
+                parts = [change_rows(plan.plan_id, changes)]
+                rows.append(self._part("push_changes", "change_key", added, parts))
+            self._write(rows)
+            return self.plan(plan.plan_id) or plan
 
     def save_outcomes(
         self, plan_id: str, outcomes: Sequence[Outcome], written: Written | None = None
@@ -144,16 +147,16 @@ class PushStore(Stored):
     def _write(self, parts: list[DltResource]) -> None:
         tables = [str(part.table_name) for part in parts]
         try:
-            with self._opened.storage.writable():
+            with self._opened.storage.writable(), kept_open(self._pipeline):
                 self._pipeline.extract(_written(parts))
                 load_extracted(self._pipeline, tables)
+                self._look()
         except BaseException:
             # What it has prepared must not come with the next load.
             with suppress(Exception):
                 self._pipeline.drop()
                 self._pipeline.sync_destination()
             raise
-        self._look()
 
 
 @dlt.source(name="dub", section="dub")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dub_source.destinations import Target
+from dub_source.destinations.locks import kept_open
 from dub_source.errors import DubError, TooManyDeletes
 from dub_source.failures import ExitCode, explain
 from dub_source.reverse.apply import ApplyObserver
@@ -279,17 +280,18 @@ class _Erasure:
         # The same persons are the same plan, and whoever asks for them again does not want the old answer.
         if any(each.result is Result.REJECTED for each in before) and applied.stopped_by is None:
             applied = course.run(retry_rejected=True, observer=self._observer)
-        ends = store.outcomes(plan.plan_id)
-        results = {
-            each.customer_id: ends[each.number].result if each.number in ends else None
-            for each in store.changes(plan.plan_id)
-            if each.customer_id is not None
-        }
-        outcomes[plan.plan_id] = results
-        gone = [each for each, result in results.items() if result in IN_EFFECT]
-        values = self._persons.values_of(gone)
-        idle = self._persons.not_in_effect(values["external_id"], values["email"])
-        self._removed += self._erasing.remove(plan.plan_id, gone, idle)
+        with kept_open(self._place.pipeline):
+            ends = store.outcomes(plan.plan_id)
+            results = {
+                each.customer_id: ends[each.number].result if each.number in ends else None
+                for each in store.changes(plan.plan_id)
+                if each.customer_id is not None
+            }
+            outcomes[plan.plan_id] = results
+            gone = [each for each, result in results.items() if result in IN_EFFECT]
+            values = self._persons.values_of(gone)
+            idle = self._persons.not_in_effect(values["external_id"], values["email"])
+            self._removed += self._erasing.remove(plan.plan_id, gone, idle)
         return applied
 
     def _remove_planned(self, outcomes: Mapping[str, Mapping[str, Result | None]]) -> None:

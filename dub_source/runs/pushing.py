@@ -14,7 +14,7 @@ from dlt.common.configuration import with_config
 
 from dub_source.client import DubClient
 from dub_source.destinations import Opened, Target, open_destination
-from dub_source.destinations.locks import pushing_alone
+from dub_source.destinations.locks import kept_open, pushing_alone
 from dub_source.errors import InvalidArgument
 from dub_source.reverse import guards
 from dub_source.reverse.form import Form, configured_form
@@ -124,10 +124,11 @@ def pushing(target: Target, pipelines_dir: Path | None, options: Mapping[str, An
     if opened.storage.unused:
         form.check_stored(None, table)  # To look into it would make it.
     with warehouse(target, pipelines_dir, opened=opened) as (pipeline, _), pushing_alone(pipeline):
-        store = PushStore(pipeline, opened, table)
-        store.check_form(form)
-        journals = journals_of(pipeline)
-        clear_journals(store, journals)
+        with kept_open(pipeline):
+            store = PushStore(pipeline, opened, table)
+            store.check_form(form)
+            journals = journals_of(pipeline)
+            clear_journals(store, journals)
         yield Pushing(pipeline, opened, store, form, settings, journals)
 
 

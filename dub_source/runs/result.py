@@ -94,18 +94,20 @@ class LoadResult:
 class Outcome:
     """An observer that keeps what a run reports, and passes everything on to another one.
 
-    ``report`` is None until a run begins. ``when_read`` is called when all have been read, and what the
-    destination lacks is about to be found.
+    ``report`` is None until a run begins; then ``when_begun`` is called. ``when_read`` is called when all
+    have been read, and what the destination lacks is about to be found.
     """
 
     def __init__(self, inner: Observer | None = None) -> None:
         self._inner = inner
         self.report: Report | None = None
+        self.when_begun: Callable[[], object] = lambda: None
         self.when_read: Callable[[], object] = lambda: None
 
     def begins(self, report: Report) -> None:
         """See :class:`~dub_source.sync.Observer`."""
         self.report = report
+        self.when_begun()
         if self._inner:
             self._inner.begins(report)
 

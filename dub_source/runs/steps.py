@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dub_source import telemetry
 from dub_source.destinations.loading import load_extracted
-from dub_source.destinations.locks import writing_alone
+from dub_source.destinations.locks import kept_open, writing_alone
 from dub_source.destinations.views import Views
 from dub_source.errors import AlreadyRunning, DestinationError
 from dub_source.extraction import spool_folder
@@ -22,7 +22,7 @@ from dub_source.sync import Report
 _logger = logging.getLogger("dub_source")
 
 
-def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome) -> None:
+def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome) -> int:
     """What ``pipeline.run`` does, in its steps, and then the views.
 
     Rows of a sweep stay on this machine until they are loaded: should anything go wrong, or the process be
@@ -32,9 +32,19 @@ def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome) -> None:
         pipeline: the pipeline, with no package left from an earlier run.
         source: ``dub(keep_rows=True, observer=outcome, ...)``.
         outcome: the observer of the source.
+
+    Returns:
+        Customers in the table afterwards, deleted ones included.
     """
     table = str(source.resources[CUSTOMERS].table_name)
-    pipeline.sync_destination()
+    with ExitStack() as looking:
+        looking.enter_context(kept_open(pipeline))
+        pipeline.sync_destination()
+        outcome.when_begun = looking.close
+        return _run(pipeline, source, outcome, table)
+
+
+def _run(pipeline: dlt.Pipeline, source: Any, outcome: Outcome, table: str) -> int:
     try:
         with ExitStack() as alone:
             outcome.when_read = lambda: alone.enter_context(writing_alone(pipeline))
@@ -46,6 +56,7 @@ def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome) -> None:
                 _load(pipeline, source)
             shutil.rmtree(spool_folder(pipeline), ignore_errors=True)
             _refresh_views(pipeline, table)
+            return _count_rows(pipeline, table)
     except BaseException as error:
         with suppress(Exception):
             _note_failure(pipeline, outcome.report, cause(error))
@@ -84,3 +95,10 @@ def _note_failure(pipeline: dlt.Pipeline, report: Report | None, error: BaseExce
 
 def _has_runs(client: Any) -> bool:
     return any(columns for _, columns in client.get_storage_tables([SYNC_RUNS]))
+
+
+def _count_rows(pipeline: dlt.Pipeline, table: str) -> int:
+    with pipeline.sql_client() as client:
+        name = client.make_qualified_table_name(table)
+        rows = client.execute_sql(f"SELECT count(*) FROM {name}")  # noqa: S608 - the name is quoted by dlt
+        return int(rows[0][0]) if rows else 0

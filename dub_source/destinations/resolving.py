@@ -1,0 +1,48 @@
+"""A destination that resolves its configuration once.
+
+dlt looks through environment, files and secrets again for each client that it makes: 32 times in a load, 4 ms
+each, a tenth of a load that finds nothing new.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+
+def resolving_once(destination: Any) -> Any:
+    """The same destination, which from now on remembers what its configuration came to.
+
+    All clients of a dataset then have one configuration, as those of a load step have, and with it one pool
+    of connections. Settings that change while the destination is in use are not seen.
+
+    Args:
+        destination: dlt's; it is changed.
+    """
+    resolve = destination.configuration
+    resolved: dict[Hashable, Any] = {}
+
+    def configuration(initial_config: Any, accept_partial: bool = False) -> Any:
+        if initial_config is not None and initial_config.is_resolved():
+            return initial_config  # As in a load step, which dlt has resolve it again for each job.
+        key = _key(initial_config, accept_partial)
+        if key is None:
+            return resolve(initial_config, accept_partial)
+        if key not in resolved:
+            resolved[key] = resolve(initial_config, accept_partial)
+        return resolved[key]
+
+    destination.configuration = configuration
+    return destination
+
+
+def _key(initial: Any, accept_partial: bool) -> Hashable | None:
+    """What the outcome depends on; None if it is not known to depend on nothing else."""
+    from dlt.common.configuration.container import Container
+    from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+
+    given = dict(initial or {})
+    # For capabilities dlt brings those of the destination itself along, or empty ones.
+    credentials = given.pop("credentials", None)
+    if (credentials is not None and not accept_partial) or given.get("staging_config") is not None:
+        return None
+    # Of what surrounds it, dlt heeds the pipeline's name: a destination's sections are its own.
+    return accept_partial, Container()[ConfigSectionContext].pipeline_name, tuple(given.items())
