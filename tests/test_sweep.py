@@ -403,8 +403,8 @@ def test_nobody_is_lost_while_the_workspace_changes(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nobody_is_lost_in_many_more_sweeps(start_sandbox: StartSandbox, small_segments: None) -> None:
-    did = sum((meddled_sweep(start_sandbox, seed) for seed in range(1_000, 1_600)), Counter[str]())
-    assert did["complete"] >= 570
+    did = sum((meddled_sweep(start_sandbox, seed) for seed in range(1_000, 1_300)), Counter[str]())
+    assert did["complete"] >= 285
     assert did["aside"] > 0
 
 

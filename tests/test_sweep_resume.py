@@ -204,8 +204,8 @@ def test_nobody_is_lost_in_parts_while_the_workspace_changes(
 def test_nobody_is_lost_in_many_more_parts(
     start_sandbox: StartSandbox, maker: Callable[..., MakeSweep]
 ) -> None:
-    did = sum((meddled(start_sandbox, maker, seed) for seed in range(1_000, 1_150)), Counter[str]())
-    assert did["complete"] >= 135
+    did = sum((meddled(start_sandbox, maker, seed) for seed in range(1_000, 1_080)), Counter[str]())
+    assert did["complete"] >= 72
 
 
 @pytest.mark.parametrize("seed", range(6))
