@@ -217,7 +217,19 @@ def _about_configuration(chain: list[BaseException]) -> str | None:
             return (
                 f"The file .dlt/{error.file_name} is not valid TOML: correct it, or start from the example."
             )
+        if isinstance(error, ValueError) and _is_about_webhook(error):
+            return (
+                "The setting slack_incoming_hook is no address: give it one that begins with https:// "
+                "in .dlt/ or the environment, or leave it out."
+            )
     return None
+
+
+def _is_about_webhook(error: BaseException) -> bool:
+    """dlt takes for encoded what is no address, such as "true", and tells nobody which setting that is."""
+    return any(
+        frame.f_code.co_name == "reveal_pseudo_secret" for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
 
 
 def _about_missing(names: set[str]) -> str:

@@ -13,7 +13,7 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dub_source.errors import TooManyDeletes, Unauthorized
-from dub_source.failures import cause
+from dub_source.failures import ExitCode, cause
 from tests.reverse.conftest import MakePushWorld
 from tests.reverse.world import PushWorld, command
 
@@ -135,6 +135,15 @@ def test_an_address_that_cannot_be_used_changes_nothing(
         refused(world)
     assert why in caplog.text
     assert "secret-part" not in caplog.text
+
+
+def test_what_dlt_cannot_even_take_for_an_address_is_one_sentence(
+    world: PushWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HOOK, "true")
+    code, _, told = command(world, "load")
+    assert code == ExitCode.SETTINGS
+    assert "slack_incoming_hook is no address" in told.splitlines()[-1]
 
 
 def test_settings_that_cannot_be_read_change_nothing(tmp_path: Path) -> None:
