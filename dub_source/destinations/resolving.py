@@ -35,7 +35,7 @@ def resolving_once(destination: Any) -> Any:
 
 
 def _key(initial: Any, accept_partial: bool) -> Hashable | None:
-    """What the outcome depends on; None if it is not known to depend on nothing else."""
+    """What the outcome depends on; None if it may depend on more."""
     from dlt.common.configuration.container import Container
     from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 
@@ -45,4 +45,5 @@ def _key(initial: Any, accept_partial: bool) -> Hashable | None:
     if (credentials is not None and not accept_partial) or given.get("staging_config") is not None:
         return None
     # Of what surrounds it, dlt heeds the pipeline's name: a destination's sections are its own.
-    return accept_partial, Container()[ConfigSectionContext].pipeline_name, tuple(given.items())
+    # As a text, because mappings among the settings, as SQLAlchemy's has, could not be looked up.
+    return accept_partial, Container()[ConfigSectionContext].pipeline_name, repr(given)

@@ -5,6 +5,7 @@ from typing import Any
 
 import dlt
 import pytest
+from dlt.common.destination.reference import Destination
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
 from dub_source.destinations import Target, open_destination
@@ -60,6 +61,14 @@ def test_capabilities_are_no_configuration_to_connect_with() -> None:
     assert _for_dataset(destination, "dub").credentials.host == "127.0.0.1"
 
 
+@pytest.mark.parametrize("name", ("sqlalchemy", "weaviate"))
+def test_settings_may_be_mappings(name: str) -> None:
+    counting = _Counting(Destination.from_reference(name))
+    for _ in range(2):
+        counting.destination.configuration(counting.destination.spec(), accept_partial=True)
+    assert counting.resolved == 1
+
+
 def test_credentials_that_come_with_the_question_are_not_remembered(tmp_path: Path) -> None:
     destination: Any = resolving_once(dlt.destinations.duckdb())
     for name in ("one.duckdb", "two.duckdb"):
@@ -94,8 +103,6 @@ def test_a_section_of_the_pipelines_name_wins_in_its_pipeline(
 
 
 def test_a_load_looks_a_few_times(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlt.common.destination.reference import Destination
-
     looked = []
     resolve = Destination.configuration
 
