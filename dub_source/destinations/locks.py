@@ -6,9 +6,9 @@ A run that is killed blocks nobody: the locks belong to connections, and end wit
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from dub_source.destinations.locking import locked
@@ -80,12 +80,14 @@ def writing_alone(
         yield
 
 
-def kept_open(pipeline: "dlt.Pipeline") -> AbstractContextManager[Any]:
+@contextmanager
+def kept_open(pipeline: "dlt.Pipeline") -> Iterator[None]:
     """Keep a file of DuckDB open, and all other programs away from it: to open it takes 15 ms each time."""
     if _kind(pipeline) != "duckdb":
-        return nullcontext()
-    file: Any = pipeline.sql_client()
-    return cast("AbstractContextManager[Any]", file)
+        yield
+        return
+    with pipeline.sql_client():
+        yield
 
 
 @contextmanager

@@ -37,17 +37,12 @@ def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome) -> int:
         Customers in the table afterwards, deleted ones included.
     """
     table = str(source.resources[CUSTOMERS].table_name)
-    with ExitStack() as looking:
-        looking.enter_context(kept_open(pipeline))
-        pipeline.sync_destination()
-        outcome.when_begun = looking.close
-        return _run(pipeline, source, outcome, table)
-
-
-def _run(pipeline: dlt.Pipeline, source: Any, outcome: Outcome, table: str) -> int:
     try:
-        with ExitStack() as alone:
-            outcome.when_read = lambda: alone.enter_context(writing_alone(pipeline))
+        with ExitStack() as held:
+            held.enter_context(kept_open(pipeline))
+            pipeline.sync_destination()
+            outcome.when_begun = held.close
+            outcome.when_read = lambda: held.enter_context(writing_alone(pipeline))
             with telemetry.span("dub_source read"):
                 pipeline.extract(source)
             # Arrow keeps the memory of its batches, some 30 MB; DuckDB needs it now.
@@ -80,10 +75,10 @@ def _load(pipeline: dlt.Pipeline, source: Any) -> None:
 
 def _note_failure(pipeline: dlt.Pipeline, report: Report | None, error: BaseException) -> None:
     """The row of a failed run in ``sync_runs``; if nothing was ever loaded, there is no place for it."""
-    if isinstance(error, AlreadyRunning):
-        return  # Whoever writes for so long would keep this row waiting, too.
+    if report is None or isinstance(error, AlreadyRunning):
+        return  # Nothing has begun; or somebody writes for so long and would keep this row waiting, too.
     with pipeline.destination_client() as client:
-        if report is None or not client.is_storage_initialized() or not _has_runs(client):
+        if not client.is_storage_initialized() or not _has_runs(client):
             return
     # Forget what the failed run has prepared; its rows are in the spool.
     pipeline.drop()
