@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from dub_source.runs.apply_result import ApplyResult, Trouble
     from dub_source.runs.applying import apply
     from dub_source.runs.checking import Finding, check
-    from dub_source.runs.erasing import EraseResult, erase
+    from dub_source.runs.erase_result import EraseResult
+    from dub_source.runs.erasing import erase
     from dub_source.runs.loading import load
     from dub_source.runs.looking import Status, status
     from dub_source.runs.planning import PlanResult, plan
@@ -61,7 +62,8 @@ _HOMES = {
     "apply_result": ("ApplyResult", "Trouble"),
     "applying": ("apply",),
     "checking": ("Finding", "check"),
-    "erasing": ("EraseResult", "erase"),
+    "erase_result": ("EraseResult",),
+    "erasing": ("erase",),
     "loading": ("load",),
     "looking": ("Status", "status"),
     "planning": ("PlanResult", "plan"),

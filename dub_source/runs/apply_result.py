@@ -65,10 +65,8 @@ class ApplyResult:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What a process ends with: what ended it early decides; else whether everything is in effect."""
-        if self.stopped_by is not None:
-            return explain(self.stopped_by).exit_code
-        return ExitCode.OK if self.complete else ExitCode.NOT_ALL
+        """What a process ends with."""
+        return exit_code(self.stopped_by, complete=self.complete)
 
     def figures(self) -> telemetry.Figures:
         """What spans and counters are told."""
@@ -104,6 +102,13 @@ class ApplyResult:
             "seconds": round(self.seconds, 3),
             **self.target.as_json(),
         }
+
+
+def exit_code(stopped_by: DubError | None, *, complete: bool) -> ExitCode:
+    """What ended the changes early decides; else whether everything is in effect."""
+    if stopped_by is not None:
+        return explain(stopped_by).exit_code
+    return ExitCode.OK if complete else ExitCode.NOT_ALL
 
 
 def troubles(outcomes: Iterable[Outcome]) -> list[Trouble]:

@@ -2,15 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dub_source.destinations import Target
 from dub_source.destinations.locks import kept_open
-from dub_source.errors import DubError, TooManyDeletes
-from dub_source.failures import ExitCode, explain
+from dub_source.errors import TooManyDeletes
 from dub_source.reverse.apply import ApplyObserver
 from dub_source.reverse.erasing import Erasing, erase_plan
 from dub_source.reverse.model import IN_EFFECT, Plan, Result
@@ -18,8 +17,9 @@ from dub_source.reverse.named import Named
 from dub_source.reverse.persons import Found, Persons
 from dub_source.runs.apply_result import ApplyResult
 from dub_source.runs.course import Course
+from dub_source.runs.erase_result import EraseResult
 from dub_source.runs.observed import observed
-from dub_source.runs.planning import PlanResult, stored_plan
+from dub_source.runs.planning import stored_plan
 from dub_source.runs.pushing import Pushing, pushing, utc_now
 
 _MAX_PERSONS = 100
@@ -27,80 +27,6 @@ _KEPT_BY_DATABASE = (
     "The rows are deleted in the destination; what its database keeps of deleted rows for itself (dead rows, "
     "snapshots, time travel, backups) has to be cleared there."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class EraseResult:
-    """Who was found, and what became of them. Holds no values, and of people only Dub's ids.
-
-    Attributes:
-        target: where.
-        plan: the plan of the deletes; None if nobody was found.
-        living: persons who are not deleted yet, as far as the warehouse knows.
-        deleted_before: persons whom it knows to be deleted.
-        formerly: ids of customers who were found only by a value that they had once, and that may be
-            somebody else's by now. Without ``include_former`` they are not among the others.
-        nobodies: how many of the names are nobody's.
-        applies: what the deletes came to: those of earlier erasures that were not done, then these.
-        erased: ids of the persons whose values are gone.
-        left: ids of those who stay as they were, with the outcome of their delete; None if it waits.
-        removed: how many rows of which table held something of those who are erased.
-        rewritten: whether the bytes of deleted rows were taken out of the database file.
-        waiting: plans of erasures that were begun and are not done; the next one goes on with them.
-        notes: what else there is to say.
-    """
-
-    target: Target
-    plan: PlanResult | None
-    living: int
-    deleted_before: int
-    formerly: tuple[str, ...]
-    nobodies: int
-    applies: tuple[ApplyResult, ...] = ()
-    erased: tuple[str, ...] = ()
-    left: Mapping[str, Result | None] = field(default_factory=dict)
-    removed: Mapping[str, int] = field(default_factory=dict)
-    rewritten: bool = False
-    waiting: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def stopped_by(self) -> DubError | None:
-        """What ended the deletes before all of them were attempted; None if nothing did."""
-        return next((each.stopped_by for each in self.applies if each.stopped_by is not None), None)
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is left of anybody who was found."""
-        found = self.living + self.deleted_before
-        return not (self.left or self.waiting) and (not found or bool(self.applies))
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """What a process ends with: what ended it early decides; else whether everything is in effect."""
-        if self.stopped_by is not None:
-            return explain(self.stopped_by).exit_code
-        return ExitCode.OK if self.complete else ExitCode.NOT_ALL
-
-    def as_json(self) -> dict[str, Any]:
-        """The same as plain values."""
-        return {
-            "plan": None if self.plan is None else self.plan.as_json(),
-            "living": self.living,
-            "deleted_before": self.deleted_before,
-            "formerly": list(self.formerly),
-            "nobodies": self.nobodies,
-            "applies": [each.as_json() for each in self.applies],
-            "erased": list(self.erased),
-            "left": {each: None if result is None else result.value for each, result in self.left.items()},
-            "removed": dict(self.removed),
-            "rewritten": self.rewritten,
-            "waiting": list(self.waiting),
-            "notes": list(self.notes),
-            "complete": self.complete,
-            "stopped_by": None if self.stopped_by is None else str(self.stopped_by),
-            **self.target.as_json(),
-        }
 
 
 @observed("erase", only_with="apply")
