@@ -92,7 +92,7 @@ def _pushes(*, large: bool, drt_python: Path | None) -> Iterator[Part]:
     yield part(LIMITED, 110, *(() if large else _HASTY))
     if large:
         for case in LARGE:
-            waiting = 4 * case.updates * case.latency_ms // 1_000 + 3 * round(case.limit_s)
+            waiting = 4 * case.number * case.latency_ms // 1_000 + 3 * round(case.limit_s)
             yield part(case, 60 + waiting)
 
 

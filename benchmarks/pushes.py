@@ -20,11 +20,11 @@ from typing import Any
 import duckdb
 
 from benchmarks.failure import BenchmarkFailed
+from benchmarks.limited import LimitedCase
 from benchmarks.load import load
 from benchmarks.process import Finished, console_script, run
 from benchmarks.report import Result, Table, note
 from benchmarks.server import Options, Server
-from benchmarks.side_by_side import limit_s
 from benchmarks.writers import DESIRED, TOLD, WRITERS, Writer
 
 _OURS, _DRT = "dub-source", "drt"
@@ -34,34 +34,11 @@ _NOT_ALL_IN_EFFECT = 9
 _WRITTEN = ("applied", "already_applied")
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A list of updates, each of another customer.
+class Case(LimitedCase):
+    """A list of updates, each of another customer."""
 
-    Attributes:
-        updates: how many, at least 100.
-        latency_ms: of every answer.
-        rate_limit: requests a minute; 0: no limit.
-    """
-
-    updates: int
-    latency_ms: int = 0
-    rate_limit: int = 0
-
-    @property
-    def limit_s(self) -> float:
-        """Seconds that the rate limit alone makes of a request for each, at least."""
-        return limit_s(self.updates, self.rate_limit)
-
-    @property
-    def name(self) -> str:
-        """For files."""
-        limit = f"-{self.rate_limit}rpm" if self.rate_limit else ""
-        return f"{self.updates}-{self.latency_ms}ms{limit}"
-
-    def __str__(self) -> str:
-        limit = f"{self.rate_limit:,} requests a minute" if self.rate_limit else "no rate limit"
-        return f"{self.updates:,} updates, {self.latency_ms} ms, {limit}"
+    unit = "updates"
+    a_request = 1
 
 
 CASE = Case(5_000)
@@ -134,7 +111,7 @@ def measure(
 
 
 def _write(case: Case, writer: Writer, drt_python: Path | None) -> Written:
-    options = Options(case.updates, rate_limit=case.rate_limit, latency_ms=case.latency_ms, log=True)
+    options = Options(case.number, rate_limit=case.rate_limit, latency_ms=case.latency_ms, log=True)
     with Server(options) as server, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ids = server.ids()
@@ -142,8 +119,8 @@ def _write(case: Case, writer: Writer, drt_python: Path | None) -> Written:
         _write_down(wanted, folder / DESIRED)
         if writer.name == _OURS:
             load(server, folder, "--mode", "full")
-        drifted = server.drift(round(case.updates * _DRIFTED))
-        server.lose_answer(skip=case.updates // 4)
+        drifted = server.drift(round(case.number * _DRIFTED))
+        server.lose_answer(skip=case.number // 4)
         server.forget_requests()
         if writer.name == _OURS:
             processes, told = _ours(server, folder)
@@ -238,11 +215,11 @@ def _row(case: Case, writer: Writer, runs: Mapping[str, Sequence[Written]]) -> d
         pairs = zip(own, runs[_OURS], strict=True)
         ratio = round(statistics.median(one.seconds / ours.seconds for one, ours in pairs), 3)
     return {
-        "updates": case.updates,
+        "updates": case.number,
         "latency_ms": case.latency_ms,
         "rate_limit": case.rate_limit,
         "rate_limit_s": case.limit_s,
-        "drifted": round(case.updates * _DRIFTED),
+        "drifted": round(case.number * _DRIFTED),
         "writer": writer.name,
         "title": writer.title,
         "of_ours": ratio,

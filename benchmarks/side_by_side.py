@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 
 from benchmarks.failure import BenchmarkFailed
+from benchmarks.limited import LimitedCase
 from benchmarks.load import load
 from benchmarks.loaders import DATABASE, LOADERS, NDJSON, TABLE, Loader
 from benchmarks.process import Finished, run
@@ -27,47 +28,13 @@ _OURS, _RAW = "dub-source", "raw"
 _CHANGED = 0.01
 _TRUTH = "truth.ndjson"
 _FIELDS = "email external_id country sales sale_amount".split()
-_PAGE = 100
-_WINDOW_S = 60.0
 
 
-def limit_s(requests: int, a_minute: int) -> float:
-    """Seconds that a rate limit makes of so many requests, at least; 0: no limit."""
-    return max(0, requests - a_minute) / a_minute * _WINDOW_S if a_minute else 0.0
+class Case(LimitedCase):
+    """Customers of a workspace, read in pages."""
 
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A workspace behind a network.
-
-    Attributes:
-        customers: how many, at least 100.
-        latency_ms: of every answer.
-        rate_limit: requests a minute; 0: no limit.
-    """
-
-    customers: int
-    latency_ms: int = 0
-    rate_limit: int = 0
-
-    @property
-    def limit_s(self) -> float:
-        """Seconds that the rate limit alone makes of reading everybody, a page of 100 a request, at least.
-
-        The first requests, as many as the limit, may be made at once; the window slides from then on.
-        """
-        pages = -(-self.customers // _PAGE)
-        return limit_s(pages, self.rate_limit)
-
-    @property
-    def name(self) -> str:
-        """For files."""
-        limit = f"-{self.rate_limit}rpm" if self.rate_limit else ""
-        return f"{self.customers}-{self.latency_ms}ms{limit}"
-
-    def __str__(self) -> str:
-        limit = f"{self.rate_limit:,} requests a minute" if self.rate_limit else "no rate limit"
-        return f"{self.customers:,} customers, {self.latency_ms} ms, {limit}"
+    unit = "customers"
+    a_request = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +84,11 @@ def measure(cases: Sequence[Case], *, repeats: int = 1, only: Sequence[str] = ()
 
 
 def _twice(case: Case, loader: Loader) -> tuple[Load, Load]:
-    options = Options(case.customers, rate_limit=case.rate_limit, latency_ms=case.latency_ms, log=True)
+    options = Options(case.number, rate_limit=case.rate_limit, latency_ms=case.latency_ms, log=True)
     with Server(options) as server, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         first = _load(server, loader, folder)
-        server.upset(round(case.customers * _CHANGED))
+        server.upset(round(case.number * _CHANGED))
         second = _load(server, loader, folder)
     if loader.name == _OURS and any(each.missing or each.wrong or each.ghosts for each in (first, second)):
         raise BenchmarkFailed(f"This tool's table was not what the workspace had: {case}.")
@@ -199,7 +166,7 @@ def _rows(
         ours = [both[number - 1].process.seconds for both in loads.get(_OURS, [])]
         seconds = [each.process.seconds for each in runs]
         yield {
-            "customers": case.customers,
+            "customers": case.number,
             "latency_ms": case.latency_ms,
             "rate_limit": case.rate_limit,
             "rate_limit_s": case.limit_s,
