@@ -23,14 +23,13 @@ def _engine() -> duckdb.DuckDBPyConnection:
 
 @contextmanager
 def _looking_into(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with _engine().cursor() as connection:
-        connection.execute(f"ATTACH '{file}' AS looked_into (READ_ONLY)")
-        try:
+    _engine().execute(f"ATTACH '{file}' AS looked_into (READ_ONLY)")
+    try:
+        with _engine().cursor() as connection:
             connection.execute("USE looked_into")
             yield connection
-        finally:
-            connection.execute("USE memory")
-            connection.execute("DETACH looked_into")
+    finally:
+        _engine().execute("DETACH looked_into")
 
 
 class DuckDBWarehouse:
