@@ -86,11 +86,11 @@ test-all: $(INSTALLED)
 # In an environment of its own, with drivers and a server.
 test-postgres:
 	@$(MAKE) --no-print-directory setup EXTRA=postgres
-	@.venv-postgres/bin/python -m pytest --warehouse postgres -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+	@.venv-postgres/bin/python -m pytest --warehouse postgres -m "not slow or everywhere" $(PARALLEL) $(PYTEST_ARGS)
 
 test-lake:
 	@$(MAKE) --no-print-directory setup EXTRA=lake
-	@.venv-lake/bin/python -m pytest --warehouse delta -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+	@.venv-lake/bin/python -m pytest --warehouse delta -m "not slow or everywhere" $(PARALLEL) $(PYTEST_ARGS)
 
 # A million customers are loaded for it.
 test-engine:

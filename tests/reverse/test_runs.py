@@ -69,6 +69,7 @@ def test_what_is_planned_is_done_and_no_news_for_the_next_load(push_world: PushW
 
 
 @pytest.mark.slow
+@pytest.mark.everywhere
 def test_each_change_ends_as_it_must(push_world: PushWorld) -> None:
     world = push_world
     fine, taken, drifted, country, same, gone, other = world.sandbox.ids()[:7]

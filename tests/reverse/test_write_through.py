@@ -138,6 +138,7 @@ def test_an_answer_that_changes_nothing_writes_nothing(loaded: World) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.everywhere
 def test_a_load_that_read_before_our_changes_and_lands_after_them_takes_nothing_back(loaded: World) -> None:
     world = loaded
     ours, both, gone, theirs = world.sandbox.ids()[10:14]
@@ -173,6 +174,7 @@ def test_an_answer_older_than_what_is_stored_is_not_stored(loaded: World) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     "written", ("customers", "customers_history", pytest.param("push_log", marks=pytest.mark.slow))
 )

@@ -50,6 +50,7 @@ def changed(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @pytest.mark.slow
+@pytest.mark.everywhere
 def test_it_goes_on_on_the_same_disk(changed: World) -> None:
     first = stop_half_way(changed)
     missed = changed.sandbox.ids()[-1]
@@ -86,6 +87,7 @@ def test_what_was_read_before_and_has_changed_since_is_found_by_the_next_sweep(c
 
 
 @pytest.mark.slow
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     "how", ("lost disk", "an incremental run", pytest.param("other columns", marks=pytest.mark.slow))
 )

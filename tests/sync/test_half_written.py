@@ -123,6 +123,7 @@ def test_a_first_load_of_which_only_the_history_was_written(world: World) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.everywhere
 def test_a_debt_of_somebody_who_had_changed_back_is_paid(world: World) -> None:
     """A, B, A: the last version is like the first, which must not be taken for it."""
     customer_id = world.sandbox.insert(name="A", email="same@example.test").id

@@ -20,6 +20,7 @@ from tests.sync.world import World, counts
 
 
 @pytest.mark.slow
+@pytest.mark.everywhere
 def test_state_survives_the_loss_of_the_local_disk(world: World) -> None:
     world.load()
     for number in range(2):
