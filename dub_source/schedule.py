@@ -45,7 +45,7 @@ def decide(mode: Mode, state: State, *, baseline: str, sweep_every_h: float, now
     if mode == "full":
         return Decision("full", "asked for")
     if state.frontier is None:
-        return Decision("full", "the first sweep of this table has not been completed yet")
+        return Decision("full", "the first sweep of this table")
     if state.baseline != baseline:
         return Decision("full", "the columns to load have been changed")
     if mode == "incremental":

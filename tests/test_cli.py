@@ -61,7 +61,7 @@ def test_load_says_what_it_did_and_how_to_go_on(run: Run, tmp_path: Path) -> Non
     result = run("load")
     assert result.exit_code == 0
     why, what, cost, where, _, query = result.stdout.splitlines()
-    assert why == "Full run: the first sweep of this table has not been completed yet."
+    assert why == "Full run: the first sweep of this table."
     assert what == "Read 120 customers: complete. 120 created, 0 updated, 0 deleted."
     assert re.match(r"\d+ requests, \d+\.\d s", cost)
     assert where == "dub_customers.duckdb: table dub.customers has 120 rows."
