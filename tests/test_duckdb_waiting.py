@@ -13,10 +13,21 @@ from dub_source.destinations import Target
 from dub_source.destinations.duckdb_waiting import patiently
 from dub_source.errors import AlreadyRunning
 from tests.conftest import StartSandbox
+from tests.reverse.world import PushWorld
+from tests.warehouses.duckdb_file import DuckDBWarehouse
 
 HOLD = (
     "import duckdb, sys, time; c = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == 'reading');"
     "print('open', flush=True); time.sleep(float(sys.argv[3])); c.close()"
+)
+LOOK = (
+    "import duckdb, sys\n"
+    "for _ in sys.stdin:\n"
+    "    try:\n"
+    "        duckdb.connect(sys.argv[1], read_only=True).close()\n"
+    "        print('free', flush=True)\n"
+    "    except duckdb.Error:\n"
+    "        print('taken', flush=True)\n"
 )
 TAKEN = "IO Error: Could not set lock on file: Conflicting lock is held in PID 1"
 
@@ -78,6 +89,48 @@ def test_a_look_waits_for_who_writes(start_sandbox: StartSandbox, tmp_path: Path
         with pytest.raises(AlreadyRunning, match="is in use, by a run or by another program"):
             runs.status(target)
         holder.kill()
+
+
+def test_nobody_is_kept_from_the_file_while_dub_is_asked(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+    """Dub, or its rate limit, may keep a run waiting for much longer than a look waits."""
+    world = PushWorld(start_sandbox(60), tmp_path, DuckDBWarehouse(tmp_path / "c.duckdb"))
+    world.load()
+    ids = world.sandbox.ids()
+    world.wish({each: {"avatar": f"https://example.com/{each}.png"} for each in ids[:20]})
+    look = subprocess.Popen(
+        [sys.executable, "-c", LOOK, world.warehouse.target.database],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    found: list[tuple[str, str, str]] = []
+    run = ""
+
+    def ask(method: str, path: str) -> None:
+        assert look.stdin is not None
+        assert look.stdout is not None
+        print("?", file=look.stdin, flush=True)
+        found.append((run, f"{method} {path.partition('?')[0]}", look.stdout.readline().strip()))
+
+    with look:
+        world.sandbox.before_request(ask)
+        run = "load"
+        world.load()
+        run = "incremental load"
+        world.load("incremental")
+        run = "plan"
+        made = world.plan()
+        run = "apply"
+        assert world.apply(made).complete
+        run = "revert"
+        undone = runs.revert(world.target, made.plan.plan_id, **world.here)
+        run = "apply of the revert"
+        world.apply(undone)
+        run = "erase"
+        assert runs.erase(world.target, ids=ids[:2], apply=True, **world.here).complete
+        world.sandbox.before_request(None)
+    assert len({run for run, _, _ in found}) == 7
+    assert [each for each in found if each[2] != "free"] == []
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ hides columns, hashes rows, compares them with what is stored, and makes version
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from dub_source.types import Customer, Page
 _EXPANDED = {path[0] for path in EXPANDED_COLUMNS}
 
 
-def write_through(
+def learn(
     client: DubClient,
     store: Stored,
     form: Form,
@@ -38,8 +39,11 @@ def write_through(
     *,
     answers: Sequence[Page],
     gone: Mapping[str, datetime],
-) -> Written:
+) -> "Learned":
     """Rows that say what Dub has answered, and only those that differ from what is stored.
+
+    Dub may keep it waiting for minutes. So the destination is read and not held: whoever then writes, alone,
+    looks first whether :meth:`Learned.holds`.
 
     Reads again, 100 a request, whom Dub has not shown in full (it leaves link, partner and discount out of
     answers to a POST), and who has no email, for the name may be made up. If that fails, there are no rows of
@@ -56,7 +60,7 @@ def write_through(
         gone: ids of customers who do not exist any more, with the moment of the proof on Dub's clock.
 
     Returns:
-        Rows for ``customers``, each customer once, and versions for ``customers_history``.
+        What :meth:`Learned.written` makes rows of.
 
     Raises:
         DestinationError: if the destination could not be read.
@@ -65,21 +69,51 @@ def write_through(
         Page([each for each in page.customers if each["id"] not in gone], page.requested_at)
         for page in answers
     ]
-    ids = {each["id"]: None for page in pages for each in page.customers} | dict.fromkeys(gone)
-    known = store.mirror.known_of(list(ids))
+    ids = list({each["id"]: None for page in pages for each in page.customers} | dict.fromkeys(gone))
+    known = store.mirror.known_of(ids)
     try:
-        learned = _learned(client, form, folder, known, pages)
+        rows = _learned(client, form, folder, known, pages)
     except RequestError:
         # The key, for one, was just revoked. What takes no more requests is stored all the same.
         clear = [
             Page([each for each in page.customers if _is_clear(each, form)], page.requested_at)
             for page in pages
         ]
-        learned = _learned(client, form, folder, known, clear)
-    return _written(store, known, learned, gone)
+        rows = _learned(client, form, folder, known, clear)
+    return Learned(ids, known, rows, gone)
 
 
-class _Learned:
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What Dub has answered, compared with what was stored at the time.
+
+    Attributes:
+        ids: of the customers concerned.
+        known: what was stored of them.
+        rows: those that differ from it.
+        gone: ids of customers who do not exist any more, with the moment of the proof.
+    """
+
+    ids: Sequence[str]
+    known: pa.Table = field(repr=False)
+    rows: "_Rows" = field(repr=False)
+    gone: Mapping[str, datetime]
+
+    def holds(self, store: Stored) -> bool:
+        """Whether the same is stored now: else a load has landed meanwhile, and some rows may be missing."""
+        now = store.mirror.known_of(self.ids)
+        return bool(now.sort_by("id").equals(self.known.sort_by("id")))
+
+    def written(self, store: Stored) -> Written:
+        """Rows for ``customers``, each customer once, and versions for ``customers_history``.
+
+        Raises:
+            DestinationError: if the destination could not be read.
+        """
+        return _written(store, self.known, self.rows, self.gone)
+
+
+class _Rows:
     """Rows of the customers that differ from what is stored, and of all customers when they were so.
 
     The rows wait in memory, for they are few.
@@ -100,9 +134,9 @@ class _Learned:
         return pa.concat_tables([KNOWN.empty_table(), *self._tables], promote_options="default")
 
 
-def _learned(client: DubClient, form: Form, folder: Path, known: pa.Table, pages: Sequence[Page]) -> _Learned:
+def _learned(client: DubClient, form: Form, folder: Path, known: pa.Table, pages: Sequence[Page]) -> _Rows:
     """Raises RequestError if somebody could not be read again."""
-    learned, names = _Learned(), GeneratedNames(client)
+    learned, names = _Rows(), GeneratedNames(client)
     with (
         tempfile.TemporaryDirectory(dir=folder) as name,
         Diff(Path(name), baseline=form.baseline, started_at=datetime.now(UTC)) as diff,
@@ -143,7 +177,7 @@ def _is_clear(customer: Customer, form: Form) -> bool:
     return _is_whole(customer, form) and bool(customer.get("email"))
 
 
-def _written(store: Stored, known: pa.Table, learned: _Learned, gone: Mapping[str, datetime]) -> Written:
+def _written(store: Stored, known: pa.Table, learned: _Rows, gone: Mapping[str, datetime]) -> Written:
     mirror = store.mirror
     stored = {row["id"]: row for row in known.to_pylist()}
     marked = {each for each in gone if each in stored and stored[each]["deleted_at"] is not None}

@@ -15,7 +15,7 @@ from dub_source.errors import StalePlan
 from dub_source.reverse.apply import ApplyObserver, apply_plan
 from dub_source.reverse.journal import Journal
 from dub_source.reverse.model import Op, Outcome, Plan, Result, shows_gone
-from dub_source.reverse.write_through import write_through
+from dub_source.reverse.write_through import learn
 from dub_source.runs.apply_result import ApplyResult, troubles
 from dub_source.runs.pushing import Pushing
 from dub_source.types import Page
@@ -154,18 +154,17 @@ class Course:
         pages: Sequence[Page],
         gone: Mapping[str, datetime],
     ) -> None:
-        pipeline = self._place.pipeline
+        pipeline, store = self._place.pipeline, self._store
+        ask = partial(
+            learn, client, store, self._place.form, Path(pipeline.pipelines_dir), answers=pages, gone=gone
+        )
+        # Before the file is kept from others: whoever looks at it does not wait for Dub.
+        learned = ask()
         # A load from another machine may have seen our changes, and add the same versions.
         with writing_alone(pipeline):
-            rows = write_through(
-                client,
-                self._store,
-                self._place.form,
-                Path(pipeline.pipelines_dir),
-                answers=pages,
-                gone=gone,
-            )
-            self._store.save_outcomes(self._plan.plan_id, outcomes, rows)
+            if not learned.holds(store):
+                learned = ask()
+            store.save_outcomes(self._plan.plan_id, outcomes, learned.written(store))
 
 
 def _may_be_in_effect(outcome: Outcome) -> bool:

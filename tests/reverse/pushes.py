@@ -16,7 +16,7 @@ from dub_source.reverse.fields import from_wire, wire_body
 from dub_source.reverse.form import Form
 from dub_source.reverse.model import Change, Op, Outcome, Plan, Result, Values
 from dub_source.reverse.store import PushStore
-from dub_source.reverse.write_through import write_through
+from dub_source.reverse.write_through import learn
 from dub_source.runs.warehouse import warehouse
 from dub_source.settings import Settings
 from dub_source.types import Page
@@ -98,7 +98,8 @@ def send(client: DubClient, changes: Sequence[Change], *, expanded: bool = True)
 
 def keep(store: PushStore, client: DubClient, sent: Sent, folder: Path, form: Form | None = None) -> None:
     """Store what was sent, as an apply does."""
-    written = write_through(client, store, form or Form(), folder, answers=sent.pages, gone=sent.gone)
+    learned = learn(client, store, form or Form(), folder, answers=sent.pages, gone=sent.gone)
+    written = learned.written(store)
     store.save_outcomes(PLAN_ID, sent.outcomes, written)
 
 

@@ -22,6 +22,8 @@ from dub_source.errors import (
 )
 from dub_source.reverse.model import Result
 from dub_source.reverse.sync_file import Sync
+from dub_source.reverse.write_through import learn
+from dub_source.runs import course
 from dub_source.sandbox import Fault
 from dub_source.sandbox.generate import generate
 from tests.conftest import StartSandbox
@@ -432,3 +434,24 @@ def test_a_plan_is_taken_back(push_world: PushWorld) -> None:
     assert runs.revert(world.target, made.plan.plan_id, **world.here).plan.changes == 1
     assert counts(world.load()) == NOTHING
     world.assert_as_in_dub(gone=2)
+
+
+def test_a_load_that_lands_while_an_apply_asks_dub_again(
+    push_world: PushWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From another machine, say: what the apply has learned is compared with what is stored by then."""
+    world, learned = push_world, []
+    world.wish({each: {"name": f"Name of {each}"} for each in world.sandbox.ids()[:10]})
+    made = world.plan()
+
+    def learn_slowly(*arguments: Any, **options: Any) -> Any:
+        learned.append(learn(*arguments, **options))
+        if len(learned) == 1:
+            assert command(world, "load", working=world.folder / "elsewhere")[0] == 0
+        return learned[-1]
+
+    monkeypatch.setattr(course, "learn", learn_slowly)
+    assert world.apply(made).complete
+    assert len(learned) == 2
+    world.assert_as_in_dub()
+    assert counts(world.load()) == NOTHING

@@ -10,7 +10,7 @@ from dub_source.client import DubClient
 from dub_source.privacy import Privacy
 from dub_source.reverse.form import Form
 from dub_source.reverse.model import Change, Op
-from dub_source.reverse.write_through import write_through
+from dub_source.reverse.write_through import learn
 from dub_source.settings import Settings
 from dub_source.types import Page
 from tests.reverse.pushes import (
@@ -131,7 +131,9 @@ def test_an_answer_that_changes_nothing_writes_nothing(loaded: World) -> None:
     with store_of(world) as store, DubClient(settings) as client:
         sent = Sent(pages=[client.list(customer_ids=[same], include_expanded_fields=True)])
         sent.gone = {gone: now, unknown: now}
-        written = write_through(client, store, Form(), world.folder, answers=sent.pages, gone=sent.gone)
+        written = learn(client, store, Form(), world.folder, answers=sent.pages, gone=sent.gone).written(
+            store
+        )
         assert (written.customers, written.versions) == (None, [])
         keep(store, client, sent, world.folder)
     assert world.dump() == before
