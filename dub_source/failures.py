@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Self
 
-from dub_source.destinations.duckdb_waiting import is_lock_conflict
+from dub_source.destinations.duckdb_waiting import is_in_use
 from dub_source.disk import out_of_room
 from dub_source.errors import (
     AlreadyRunning,
@@ -172,7 +172,7 @@ def _about_destination(chain: list[BaseException]) -> str | None:
         if isinstance(each, MissingDependencyException):
             extras = [_EXTRAS.get(name, name) for name in each.dependencies]
             return f"The destination needs more packages: pip install '{' '.join(extras)}'."
-        if is_lock_conflict(each):
+        if is_in_use(each):
             return "The database file is in use by another program: close it there, then run the same again."
     if any(
         isinstance(each, DestinationConnectionError)

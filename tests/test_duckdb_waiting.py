@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,32 @@ def test_a_look_waits_for_who_writes(start_sandbox: StartSandbox, tmp_path: Path
         with pytest.raises(AlreadyRunning, match="is in use, by a run or by another program"):
             runs.status(target)
         holder.kill()
+
+
+def test_a_load_waits_for_who_looks_in_the_same_process(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+    """A notebook, say, or threads of a scheduler. To DuckDB that is another configuration of the file."""
+    sandbox = start_sandbox(20)
+    target = Target(database=tmp_path / "c.duckdb")
+    options: dict[str, Any] = {"api_key": sandbox.key(), "base_url": sandbox.url}
+    runs.load(target, **options)
+    looking = duckdb.connect(str(target.database), read_only=True)
+    ending = threading.Timer(1.0, looking.close)
+    ending.start()
+    assert runs.load(target, **options).rows == 20
+    ending.join()
+
+
+def test_threads_that_open_and_close_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """As loads into several datasets of it do."""
+    file = str(tmp_path / "c.duckdb")
+
+    def open_and_close(_: int) -> int:
+        for _ in range(300):
+            patiently(lambda: duckdb.connect(file)).close()
+        return 300
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(open_and_close, range(3))) == 900
 
 
 def test_nobody_is_kept_from_the_file_while_dub_is_asked(start_sandbox: StartSandbox, tmp_path: Path) -> None:

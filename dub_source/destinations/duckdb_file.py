@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dub_source.destinations.duckdb_waiting import is_lock_conflict, patiently
+from dub_source.destinations.duckdb_waiting import is_in_use, patiently
 from dub_source.disk import out_of_room
 from dub_source.errors import DestinationError
 
@@ -169,7 +169,7 @@ class DuckDBFile:
                 try:
                     duckdb.connect(str(self.path)).close()
                 except duckdb.Error as error:
-                    if not is_lock_conflict(error):  # Somebody may be making it just now.
+                    if not is_in_use(error):  # Somebody may be making it just now.
                         self.path.unlink()
 
     def _remove_if_without_rows(self) -> None:
@@ -205,7 +205,7 @@ class DuckDBFile:
 
     def _sentence(self, error: BaseException) -> str:
         text = str(error)
-        if is_lock_conflict(error):
+        if is_in_use(error):
             return (
                 f"The database file {self.shown} is in use by another program: close it there, "
                 "or load into another file with --database."
