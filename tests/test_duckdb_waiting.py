@@ -12,6 +12,8 @@ import pytest
 
 from dub_source import runs
 from dub_source.destinations import Target
+from dub_source.destinations.duckdb_file import DuckDBFile
+from dub_source.destinations.duckdb_rewrite import check_copyable, rewrite
 from dub_source.destinations.duckdb_waiting import patiently
 from dub_source.errors import AlreadyRunning
 from tests.conftest import StartSandbox
@@ -159,6 +161,18 @@ def test_nobody_is_kept_from_the_file_while_dub_is_asked(start_sandbox: StartSan
         world.sandbox.before_request(None)
     assert len({run for run, _, _ in found}) == 7
     assert [each for each in found if each[2] != "free"] == []
+
+
+def test_a_file_is_written_anew_when_a_look_has_ended(tmp_path: Path) -> None:
+    """By then persons are deleted in Dub; a monitor must not be what leaves their rows in free blocks."""
+    file = DuckDBFile.of(tmp_path / "c.duckdb", "dub")
+    with duckdb.connect(str(file.path)) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS one")
+    for work in (check_copyable, rewrite):
+        with hold(file.path, "reading", 1.0):
+            work(file)
+    with duckdb.connect(str(file.path)) as connection:
+        assert connection.execute("FROM kept").fetchall() == [(7,)]
 
 
 @pytest.mark.slow

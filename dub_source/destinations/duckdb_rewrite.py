@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dub_source.destinations.duckdb_file import DuckDBFile
+from dub_source.destinations.duckdb_waiting import patiently
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def check_copyable(file: DuckDBFile) -> None:
     """
     import duckdb
 
-    with duckdb.connect(str(file.path)) as connection:
+    with patiently(lambda: duckdb.connect(str(file.path))) as connection:
         found = connection.execute(
             "SELECT DISTINCT schema_name || '.' || table_name FROM duckdb_constraints() "
             "WHERE database_name = current_catalog() AND constraint_type = 'FOREIGN KEY' "
@@ -96,7 +97,7 @@ def rewrite(file: DuckDBFile) -> None:
     check_room(file)
     new = file.path.with_name(file.path.name + _SUFFIX)
     try:
-        with _private(), duckdb.connect(str(file.path), config=_SETTINGS) as connection:
+        with _private(), patiently(lambda: duckdb.connect(str(file.path), config=_SETTINGS)) as connection:
             _remove_spilled(connection)
             _copy(connection, new)
             _like(file.path, new)
