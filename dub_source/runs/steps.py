@@ -37,25 +37,27 @@ def run_source(pipeline: dlt.Pipeline, source: Any, outcome: Outcome) -> int:
         Customers in the table afterwards, deleted ones included.
     """
     table = str(source.resources[CUSTOMERS].table_name)
-    try:
-        with ExitStack() as held:
-            held.enter_context(kept_open(pipeline))
-            pipeline.sync_destination()
-            outcome.when_begun = held.close
-            outcome.when_read = lambda: held.enter_context(writing_alone(pipeline))
+    with ExitStack() as held:
+        held.enter_context(kept_open(pipeline))
+        pipeline.sync_destination()
+        outcome.when_begun = held.close
+        outcome.when_read = lambda: held.enter_context(writing_alone(pipeline))
+        try:
             with telemetry.span("dub_source read"):
                 pipeline.extract(source)
             # Arrow keeps the memory of its batches, some 30 MB; DuckDB needs it now.
             pa.default_memory_pool().release_unused()
             with telemetry.span("dub_source write"):
                 _load(pipeline, source)
-            shutil.rmtree(spool_folder(pipeline), ignore_errors=True)
-            _refresh_views(pipeline, table)
-            return _count_rows(pipeline, table)
-    except BaseException as error:
-        with suppress(Exception):
-            _note_failure(pipeline, outcome.report, cause(error))
-        raise
+        except BaseException as error:
+            held.close()
+            with suppress(Exception):
+                _note_failure(pipeline, outcome.report, cause(error))
+            raise
+        # Its row says by now that the run went well; whatever happens from here on, there is no second one.
+        shutil.rmtree(spool_folder(pipeline), ignore_errors=True)
+        _refresh_views(pipeline, table)
+        return _count_rows(pipeline, table)
 
 
 def _refresh_views(pipeline: dlt.Pipeline, table: str) -> None:
