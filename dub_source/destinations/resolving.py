@@ -12,7 +12,8 @@ def resolving_once(destination: Any) -> Any:
     """The same destination, which from now on remembers what its configuration came to.
 
     All clients of a dataset then have one configuration, as those of a load step have, and with it one pool
-    of connections. Settings that change while the destination is in use are not seen.
+    of connections. Settings that change while the destination is in use are not seen; credentials that the
+    surroundings have instead of settings are.
 
     Args:
         destination: dlt's; it is changed.
@@ -26,12 +27,22 @@ def resolving_once(destination: Any) -> Any:
         key = _key(initial_config, accept_partial)
         if key is None:
             return resolve(initial_config, accept_partial)
-        if key not in resolved:
-            resolved[key] = resolve(initial_config, accept_partial)
-        return resolved[key]
+        if key in resolved:
+            return resolved[key]
+        found = resolve(initial_config, accept_partial)
+        if not _may_expire(found.credentials):
+            resolved[key] = found
+        return found
 
     destination.configuration = configuration
     return destination
+
+
+def _may_expire(credentials: Any) -> bool:
+    """Whether they come from the surroundings, such as ~/.aws, where others renew them during a long run."""
+    from dlt.common.configuration.specs import CredentialsWithDefault
+
+    return isinstance(credentials, CredentialsWithDefault) and credentials.has_default_credentials()
 
 
 def _key(initial: Any, accept_partial: bool) -> Hashable | None:

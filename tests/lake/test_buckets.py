@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from dub_source import runs
-from dub_source.destinations import Target
+from dub_source.destinations import Target, open_destination
 from dub_source.failures import ExitCode, explain
 from dub_source.reverse.sync_file import Sync
 from dub_source.sandbox import Sandbox
@@ -134,3 +134,27 @@ def test_a_bucket_that_does_not_answer_is_one_sentence(
     assert failure.sentence.count("\n") == 0
     assert "secret-of-the-bucket" not in failure.sentence
     assert bucket.objects() == {}
+
+
+@pytest.mark.usefixtures("_private_dlt")
+def test_keys_that_are_renewed_during_a_run_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys of a session end after an hour, say, and another program writes new ones into the same file."""
+    keys = tmp_path / "credentials"
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", "s3://lake/customers")
+
+    def renew(key: str) -> None:
+        keys.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = secret\n")
+
+    renew("first")
+    destination = open_destination(TARGET).destination
+    for key in ("first", "second"):
+        renew(key)
+        wanted = destination.spec()
+        wanted.dataset_name = "dub"
+        found = destination.configuration(wanted).credentials.to_object_store_rs_credentials()
+        assert found["aws_access_key_id"] == key
