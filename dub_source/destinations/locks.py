@@ -6,13 +6,13 @@ A run that is killed blocks nobody: the locks belong to connections, and end wit
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from dub_source.destinations.locking import locked
-from dub_source.errors import AlreadyRunning
+from dub_source.errors import AlreadyRunning, DestinationError
 
 if TYPE_CHECKING:
     import dlt
@@ -98,10 +98,10 @@ def pushing_alone(pipeline: "dlt.Pipeline") -> Iterator[None]:
         AlreadyRunning: if somebody does.
     """
     kind = _kind(pipeline)
-    if kind not in _LOCKS:
+    if kind not in _PUSH_LOCKS:
         yield
         return
-    with _LOCKS[kind](pipeline, "push") as ours:
+    with _PUSH_LOCKS[kind](pipeline, "push") as ours:
         if not ours:
             raise AlreadyRunning(
                 "Another plan, apply or erasure in the same dataset is running, perhaps on another machine: "
@@ -154,9 +154,35 @@ def _in_a_lake(pipeline: "dlt.Pipeline", what: str) -> Iterator[bool]:
     if folder is None or not folder.exists():
         yield True
         return
+    with _ours(folder / f".{pipeline.dataset_name}.{what}.lock") as ours:
+        yield ours
+
+
+@contextmanager
+def _beside_a_file(pipeline: "dlt.Pipeline", what: str) -> Iterator[bool]:
+    """A locked file beside the one of DuckDB, which is open, and so kept from others, only for moments."""
+    client: Any = pipeline.sql_client()
+    file = Path(client.credentials.database)
+    lock = file.with_name(f".{file.name}.{pipeline.dataset_name}.{what}.lock")
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(folder / f".{pipeline.dataset_name}.{what}.lock"))
+            ours = stack.enter_context(_ours(lock))
+        except OSError as error:
+            raise DestinationError(
+                f"The lock of plans and applies beside the database file {file} cannot be made "
+                f"({error.strerror}): check the permissions of the folder, or choose another file."
+            ) from None
+        with suppress(OSError):  # It may be somebody else's.
+            lock.chmod(file.stat().st_mode & 0o666)  # for everybody for whom the file is
+        yield ours
+
+
+@contextmanager
+def _ours(lock: Path) -> Iterator[bool]:
+    """Whether a file is locked by us."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock))
         except AlreadyRunning:
             yield False
         else:
@@ -165,3 +191,5 @@ def _in_a_lake(pipeline: "dlt.Pipeline", what: str) -> Iterator[bool]:
 
 _LOCKS = {"postgres": _in_postgres, "delta_lake": _in_a_lake}
 """By kind of destination, how to lock something there: whether it is ours now."""
+_PUSH_LOCKS = {**_LOCKS, "duckdb": _beside_a_file}
+"""The same for plans and applies, between whose looks and writes a file of DuckDB is not open."""

@@ -10,7 +10,6 @@ import pytest
 
 from dub_source.destinations.locks import writing_alone
 from dub_source.errors import AlreadyRunning
-from dub_source.failures import ExitCode
 from dub_source.runs.warehouse import warehouse
 from tests.reverse.conftest import MakePushWorld
 from tests.reverse.world import PushWorld, command, start
@@ -97,31 +96,6 @@ def test_a_load_does_not_wait_for_ever(push_world: PushWorld) -> None:
     ):
         raise AssertionError("two at once")
     assert 1_800 <= slept[0] < 1_830
-
-
-def test_an_apply_on_another_machine_is_refused(make_push_world: MakePushWorld) -> None:
-    world = make_push_world(120, latency_ms=250)
-    world.wish({each: {"avatar": f"https://example.com/{each}.png"} for each in world.sandbox.ids()[:60]})
-    plan_id = world.plan().plan.plan_id
-    world.sandbox.forget_requests()
-
-    def writes() -> int:
-        return sum(each.method == "PATCH" for each in world.sandbox.requests)
-
-    with start(world, "apply", plan_id, SOURCES__DUB__MAX_CONNECTIONS="1") as first:
-        while not writes():
-            assert first.poll() is None
-            time.sleep(0.01)
-        code, _, told = command(world, "apply", plan_id, working=world.folder / "elsewhere")
-        assert first.poll() is None, "the first one is still at work"
-        assert code == ExitCode.RUNNING, told
-        assert "perhaps on another machine" in " ".join(told.split())
-        first.communicate(timeout=200)
-    assert first.returncode == 0
-    # An avatar shows nobody whether it was sent: each was, once.
-    assert writes() == 60
-    assert command(world, "apply", plan_id, working=world.folder / "elsewhere")[0] == 0
-    assert writes() == 60
 
 
 def test_killed_at_any_moment_of_its_load_step_a_run_blocks_nobody(make_push_world: MakePushWorld) -> None:
