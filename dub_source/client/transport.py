@@ -9,6 +9,7 @@ this machine is never reached through a proxy.
 import logging
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ class Break(Enum):
 
 BEFORE_SENDING = frozenset({Break.REFUSED, Break.NAME, Break.CONNECT_TIMEOUT, Break.CERTIFICATE, Break.PROXY})
 """Those of them that happen before the first byte of a request leaves."""
+_SET_S = 1.0
+"""Seconds by which a clock must differ from the one that only ticks, to have been set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,24 @@ class Broken:
     started_at: float
     received_at: float
     status: int | None = None
+
+
+class _Watch:
+    """When a request began and ended, in epoch seconds of one and the same clock.
+
+    Ours may be set while the request is under way. Then the beginning is as the clock of now would have shown
+    it: a beginning before and an end after it would say nothing of how far Dub's clock is from either.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began, self._ticks = clock(), time.monotonic()
+
+    def read(self) -> tuple[float, float]:
+        """Beginning and end."""
+        ended, took = self._clock(), time.monotonic() - self._ticks
+        was_set = abs(ended - self._began - took) > _SET_S
+        return (ended - took if was_set else self._began), ended
 
 
 class Transport:
@@ -95,7 +116,7 @@ class Transport:
         """
         prepared = self._prepare(method, target, body)
         limits = self._timeout if timeout is None else (min(self._timeout[0], timeout), timeout)
-        started = self._clock()
+        watch = _Watch(self._clock)
         status: int | None = None
         try:
             with quiet_urllib3():
@@ -111,8 +132,8 @@ class Transport:
                     raise
         except (OSError, u3.HTTPError) as error:
             # requests' exceptions are OSErrors. Nothing of `error` leaves this block but the kind of it.
-            return Broken(_how(error, status), started, self._clock(), status)
-        return Answer(status, response.headers, content, started, self._clock())
+            return Broken(_how(error, status), *watch.read(), status)
+        return Answer(status, response.headers, content, *watch.read())
 
     def close(self) -> None:
         """Close all connections."""

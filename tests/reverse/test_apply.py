@@ -124,12 +124,13 @@ def test_who_was_read_long_ago_is_read_again_before_it_is_written_to(fleet: Flee
     assert fleet.shown()[second]["name"] == "Theirs"
 
 
+@pytest.mark.parametrize("jump_s", (-90.0, 90.0, 3_600.0))
 def test_a_clock_that_jumps_on_the_way_puts_no_answer_into_the_future(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    jump_s: float, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row of an answer that seems to be of the future would win against all that comes until then."""
     jumped: list[float] = []
-    fleet.sandbox.before_request(after(2, lambda: jumped.append(-90.0), "PATCH"))
+    fleet.sandbox.before_request(after(2, lambda: jumped.append(jump_s), "PATCH"))
     clock = lambda: time.time() + sum(jumped)  # noqa: E731
     monkeypatch.setattr(fleet, "client", partial(fleet.client, clock=clock))
     moments: list[datetime] = []
@@ -140,7 +141,7 @@ def test_a_clock_that_jumps_on_the_way_puts_no_answer_into_the_future(
         moments.extend(each.requested_at for each in outcomes if each.requested_at is not None)
 
     fleet.apply(renamed(fleet, 3), workers=1, clock=clock, save=save)
-    assert jumped == [-90.0]
+    assert jumped == [jump_s]
     assert len(moments) == 6
     told = [(datetime.now(UTC) - each).total_seconds() for each in moments]
     assert min(told) > -20, told
