@@ -19,13 +19,13 @@ INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-postgres test-lake test-engine test-airflow test-dagster test-dbt test-report check \
+.PHONY: help setup demo test test-all test-slow test-postgres test-lake test-engine test-airflow test-dagster test-dbt test-report check \
   lint format bench chaos lock clean
 
 help:
 	@echo 'make demo      set up, start the sandbox, load it into DuckDB, show the result'
 	@echo 'make test      set up, run the tests'
-	@echo 'make test-all  the same with the slow tests'
+	@echo 'make test-all  the same with the slow tests;  make test-slow  those alone'
 	@echo 'make test-postgres  those that load somewhere, into a Postgres server that they start'
 	@echo 'make test-lake      the same, into Delta tables'
 	@echo 'make test-engine    a distributed engine over a lake of a million customers'
@@ -82,6 +82,9 @@ test: $(INSTALLED)
 
 test-all: $(INSTALLED)
 	@"$(BIN)/python" -m pytest $(PARALLEL) $(PYTEST_ARGS)
+
+test-slow: $(INSTALLED)
+	@"$(BIN)/python" -m pytest -m slow $(PARALLEL) $(PYTEST_ARGS)
 
 # In an environment of its own, with drivers and a server.
 test-postgres:

@@ -133,4 +133,4 @@ def _not_ignored(folder: Path) -> list[str]:
         there = (folder / _IGNORE).read_text(encoding="utf-8", errors="replace").split()
     except OSError:
         there = []
-    return [each for each in (_SECRETS, "*.duckdb", "*.duckdb.wal") if each not in there]
+    return [each for each in (_SECRETS, "*.duckdb", ".*.duckdb.*.lock", "*.duckdb.wal") if each not in there]
