@@ -100,7 +100,7 @@ def test_nothing_is_overwritten(init: Init) -> None:
     assert written == "Written: .dlt/config.toml, syncs/names.toml."
     assert left == "Left alone, because they were there: .dlt/secrets.toml, dub_pipeline.py, .gitignore."
     assert ignore.startswith("Add to .gitignore, ")
-    assert ignore.endswith(": .dlt/secrets.toml, *.duckdb.wal")
+    assert ignore.endswith(": .dlt/secrets.toml, .*.duckdb.*.lock, *.duckdb.wal")
     assert "put your key" not in result.stdout
     assert Path(".dlt/secrets.toml").read_text() == "mine"
     assert Path(".gitignore").read_text() == "mine\n*.duckdb\n"
