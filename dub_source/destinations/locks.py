@@ -1,6 +1,6 @@
 """Keeping runs of other processes and other machines out of each other's way, in the destination itself.
 
-A run that is killed blocks nobody: the locks belong to connections, and end with them.
+A run that is killed blocks nobody: the locks belong to connections and open files, and end with them.
 """
 
 import hashlib

@@ -94,7 +94,7 @@ class SqlTables:
     def _client(self) -> Iterator[SqlClientBase[Any]]:
         """A client with a connection of its own; one query may begin while another one's rows are fetched.
 
-        To make a client takes dlt 15 ms, to open it again one.
+        It is opened again for the next query, because dlt resolves and validates much to make one.
         """
         try:
             client = self._clients.pop()
