@@ -1,6 +1,8 @@
 """Where the customers go: choosing a dlt destination, and refusing early one that cannot work."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -73,6 +75,11 @@ def open_destination(target: Target, *, read_only: bool = False) -> Opened:
     if target.destination == "duckdb":
         file = DuckDBFile.of(target.database, target.dataset)
         return Opened(_duckdb(file, read_only=read_only), "upsert", file)
+    with _packages(target.destination):
+        return _opened(target)
+
+
+def _opened(target: Target) -> Opened:
     destination, strategies = _known(target.destination)
     if _keeps_files(destination):
         return _lake(target)
@@ -143,6 +150,13 @@ def _known(name: str) -> tuple[Any, tuple[str, ...]]:
             f"There is no dlt destination called {name!r}: "
             "use duckdb, or another one that dlt lists, such as postgres, snowflake or bigquery."
         ) from None
+
+
+@contextmanager
+def _packages(name: str) -> Iterator[None]:
+    """Some destinations import what they need as late as when they read their credentials."""
+    try:
+        yield
     except ImportError as error:
         raise DestinationError(
             f"The destination {name!r} needs more packages ({error.name}): pip install 'dlt[{name}]'."
@@ -152,6 +166,13 @@ def _known(name: str) -> tuple[Any, tuple[str, ...]]:
 def _location(destination: Any, target: Target) -> str:
     """Where the configuration of a destination leads."""
     config = _configuration(destination, target)
+    if getattr(config.credentials, "drivername", "") == "sqlite":
+        # Seen: moments come back as texts without a zone, and a view in a dataset, which is an attached
+        # file, keeps SQLite from opening that file ever again ("malformed database schema").
+        raise DestinationError(
+            "SQLite cannot hold what this tool writes (moments with a zone, views beside the tables): "
+            "use duckdb, a file as well."
+        )
     # A fingerprint is of the host alone with some destinations; the text has the database, too.
     return f"{config.fingerprint()} {config}"
 
