@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import orjson
-
+from benchmarks.failure import BenchmarkFailed
 from benchmarks.loaders import NDJSON
 from dub_source.client import caller
 from dub_source.client.transport import Answer
@@ -26,7 +25,8 @@ class Wireless:
     def __init__(self, lines: list[bytes], clock: Callable[[], float]) -> None:
         self._rows = lines
         self._clock = clock
-        self._places = {orjson.loads(line)["id"]: place for place, line in enumerate(lines)}
+        # Not parsed: what it takes to be a server here is not to count as the load's.
+        self._places = {_id(line): place for place, line in enumerate(lines)}
 
     def close(self) -> None:
         """Nothing to close."""
@@ -56,6 +56,14 @@ class Wireless:
             return self._rows[start : start + size]
         end = len(self._rows) if cursor is None else self._places[cursor]
         return self._rows[max(0, end - size) : end][::-1]
+
+
+def _id(line: bytes) -> str:
+    """Of a customer whose id is the first field."""
+    before, _, rest = line.partition(b'"id": "')
+    if before != b"{":
+        raise BenchmarkFailed(f"A line of {NDJSON} does not begin with an id.")
+    return rest.partition(b'"')[0].decode()
 
 
 def main(folder: Path, arguments: list[str]) -> None:
