@@ -22,14 +22,19 @@ from dub_source.schedule import DEFAULT_SWEEP_EVERY_H, checked_mode
 from dub_source.selection import Selection
 from dub_source.settings import DEFAULT_BASE_URL, DEFAULT_RATE_SHARE, Settings
 from dub_source.state import State
-from dub_source.sync import Observer, Options, Report
-from dub_source.sync.report import SYNC_RUNS as REPORTED
+from dub_source.sync import RUN_SCHEMA, Observer, Options, Report
+from dub_source.table_names import (
+    CUSTOMERS,
+    FILTERED,
+    HISTORY,
+    HISTORY_SUFFIX,
+    SYNC_RUNS,
+    VALIDITY_SUFFIX,
+    history_of,
+)
 
 _logger = logging.getLogger("dub_source")
 
-CUSTOMERS = "customers"
-FILTERED = "customers_filtered"
-SYNC_RUNS = "sync_runs"
 _LONGEST_TABLE = 54
 """Postgres cuts names after 63 bytes, and _validity is added to this one."""
 
@@ -184,17 +189,17 @@ def _resources(extraction: Extraction, table: str, strategy: str, *, history: bo
             sync_runs,
             name=SYNC_RUNS,
             write_disposition="append",
-            columns=_described(SYNC_RUNS, REPORTED.names),
+            columns=_described(SYNC_RUNS, RUN_SCHEMA.names),
         ),
     ]
     if history:
         versions = dlt.resource(
             customers_history,
-            name=f"{CUSTOMERS}_history",
-            table_name=f"{table}_history",
+            name=HISTORY,
+            table_name=history_of(table),
             primary_key="version_key",
             write_disposition=added(strategy),
-            columns=_described(f"{CUSTOMERS}_history", of_history),
+            columns=_described(HISTORY, of_history),
         )
         resources.insert(1, versions)
     return resources
@@ -227,15 +232,15 @@ def checked_table_name(name: object, *, filtered: bool) -> str:
             "letters, digits and underscores, not beginning with a digit or _dlt, not ending with an "
             "underscore."
         )
-    if name == SYNC_RUNS or name.endswith(("_history", "_validity")):
+    if name == SYNC_RUNS or name.endswith((HISTORY_SUFFIX, VALIDITY_SUFFIX)):
         raise SettingsError(
-            f"The table_name must not be {SYNC_RUNS} nor end with _history or _validity, because such tables "
-            "belong to one of customers: choose another name."
+            f"The table_name must not be {SYNC_RUNS} nor end with {HISTORY_SUFFIX} or {VALIDITY_SUFFIX}, "
+            "because such tables belong to one of customers: choose another name."
         )
     if filtered and name == CUSTOMERS:
         raise SettingsError(
-            "The table_name of a load with a filter must not be customers, which is the table of everybody: "
-            "choose another name, or leave it out."
+            f"The table_name of a load with a filter must not be {CUSTOMERS}, which is the table of "
+            "everybody: choose another name, or leave it out."
         )
     return name
 

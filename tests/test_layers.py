@@ -22,7 +22,7 @@ LAYERS = [
     {"by_id", "ids", "unknown_fields"},
     {"client"},
     {"deadline", "disk", "settings"},
-    {"errors", "telemetry", "types"},
+    {"errors", "table_names", "telemetry", "types"},
 ]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

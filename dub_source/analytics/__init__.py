@@ -3,7 +3,7 @@
 :data:`VIEWS` has them, :func:`query` gives the SELECT of one, :func:`left_out` says which cannot be.
 """
 
-from dub_source.analytics.definitions import CUSTOMERS, HISTORY, RUNS, VIEWS, View
+from dub_source.analytics.definitions import VIEWS, View
 from dub_source.analytics.query import MARK, left_out, query, view_name
 
-__all__ = ["CUSTOMERS", "HISTORY", "MARK", "RUNS", "VIEWS", "View", "left_out", "query", "view_name"]
+__all__ = ["MARK", "VIEWS", "View", "left_out", "query", "view_name"]

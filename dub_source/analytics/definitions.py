@@ -18,8 +18,7 @@ from dub_source.analytics.expressions import (
     seconds,
     share,
 )
-
-CUSTOMERS, HISTORY, RUNS = "customers", "customers_history", "sync_runs"
+from dub_source.table_names import CUSTOMERS, HISTORY, SYNC_RUNS, VALIDITY
 
 ALL_COLUMNS = "every_column"
 """Stands for all columns of the table that are not dlt's own."""
@@ -44,7 +43,7 @@ class View:
     @property
     def is_of_runs(self) -> bool:
         """Whether it is about the runs of all tables, so that there is one in a dataset."""
-        return set(self.needs) == {RUNS}
+        return set(self.needs) == {SYNC_RUNS}
 
     @property
     def has_every_column(self) -> bool:
@@ -85,7 +84,7 @@ _VIEWS = (
         {CUSTOMERS: ("id", "deleted_at")},
     ),
     View(
-        "customers_validity",
+        VALIDITY,
         # The computed columns come first, so that columns that Dub adds can come last: Postgres replaces a
         # view only if what it had before stays where it was.
         f"""
@@ -305,7 +304,7 @@ _VIEWS = (
         FROM runs
         """,
         {
-            RUNS: (
+            SYNC_RUNS: (
                 *("run_id", "table_name", "started_at", "ended_at", "status", "error", "mode", "reason"),
                 *("requests", "retries", "throttled_seconds", "read", "created", "updated", "deleted"),
                 *("refreshed", "certified", "unread", "resumed", "version"),

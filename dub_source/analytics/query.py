@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dub_source.analytics.definitions import ALL_COLUMNS, CUSTOMERS, HISTORY, RUNS, VIEWS, View
+from dub_source.analytics.definitions import ALL_COLUMNS, VIEWS, View
 from dub_source.errors import SettingsError
+from dub_source.table_names import CUSTOMERS, HISTORY, SYNC_RUNS
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -16,7 +17,7 @@ _LONGEST_NAME = 63
 _TABLES = {
     CUSTOMERS: "table of customers",
     HISTORY: "table of their history",
-    RUNS: "table of runs",
+    SYNC_RUNS: "table of runs",
 }
 
 

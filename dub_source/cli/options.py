@@ -14,6 +14,7 @@ import click
 
 from dub_source.cli.json_log import log_json_option
 from dub_source.failures import ExitCode
+from dub_source.table_names import CUSTOMERS
 
 if TYPE_CHECKING:
     from dub_source.destinations import Target
@@ -135,7 +136,6 @@ def looked_at(
         SettingsError: if there is no such workspace, or it cannot be used.
     """
     from dub_source.runs.pushing import configured_table
-    from dub_source.source import CUSTOMERS
 
     if workspace is None:
         return target_of(database, dataset, destination), configured_table()

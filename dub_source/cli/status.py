@@ -15,6 +15,7 @@ from dub_source.cli.status_words import lines
 from dub_source.cli.streams import tell
 from dub_source.cli.workspaces import chosen_workspaces
 from dub_source.process import unhurried_garbage_collector
+from dub_source.table_names import CUSTOMERS
 
 if TYPE_CHECKING:
     from dub_source.destinations import Target
@@ -61,7 +62,6 @@ def status(
     """
     with unhurried_garbage_collector():
         from dub_source.runs.pushing import configured_table
-        from dub_source.source import CUSTOMERS
     limits = {
         name: hours
         for name, hours in (("max_age_h", max_age_h), ("max_sweep_age_h", max_sweep_age_h))

@@ -16,6 +16,7 @@ from dub_source.cli.workspaces import chosen_workspaces
 from dub_source.errors import InvalidArgument
 from dub_source.failures import ExitCode
 from dub_source.process import unhurried_garbage_collector
+from dub_source.table_names import CUSTOMERS
 
 if TYPE_CHECKING:
     from dub_source.destinations import Target
@@ -94,7 +95,6 @@ def _places(
 ) -> list[tuple[str | None, Target, str]]:
     """The workspace, the place and the table of customers of each."""
     from dub_source.runs.pushing import configured_table
-    from dub_source.source import CUSTOMERS
 
     if not (workspaces or all_workspaces):
         return [(None, target_of(database, dataset, destination), configured_table())]

@@ -9,6 +9,7 @@ from dub_source.changes import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
 from dub_source.schema import arrow_schema
 from dub_source.sync import BASELINE_LENGTH, KNOWN
+from dub_source.table_names import history_of
 
 if TYPE_CHECKING:
     import dlt
@@ -35,7 +36,7 @@ class SqlMirror:
             pipeline: its destination and dataset; need not be running.
             table: the table of customers; that of their history is ``<table>_history``.
         """
-        names = {"customers": table, "history": f"{table}_history"}
+        names = {"customers": table, "history": history_of(table)}
         self._tables = SqlTables(pipeline, names, called=f"The table {table} or its history")
         self._columns = self._tables.columns
 

@@ -9,24 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dub_source.analytics import (
-    CUSTOMERS,
-    HISTORY,
-    MARK,
-    RUNS,
-    VIEWS,
-    left_out,
-    query,
-    view_name,
-)
+from dub_source.analytics import MARK, VIEWS, left_out, query, view_name
 from dub_source.destinations.catalog import Catalog, in_a_sentence
 from dub_source.destinations.sql_tables import SqlTables
 from dub_source.errors import DestinationError
+from dub_source.table_names import CUSTOMERS, HISTORY, SYNC_RUNS, VALIDITY, history_of
 
 if TYPE_CHECKING:
     import dlt
-
-VALIDITY = "customers_validity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +64,7 @@ class Views:
             table: the table of customers.
         """
         self._pipeline = pipeline
-        self._tables = {CUSTOMERS: table, HISTORY: f"{table}_history", RUNS: RUNS}
+        self._tables = {CUSTOMERS: table, HISTORY: history_of(table), SYNC_RUNS: SYNC_RUNS}
         self._table = table
 
     @property

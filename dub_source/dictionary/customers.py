@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from dub_source import table_names
 from dub_source.dictionary.model import BIGINT, BOOLEAN, CENTS, DOUBLE, MOMENT, TEXT, UTC, Column, Table
 
 
@@ -113,28 +114,28 @@ _VERSION = (
 )
 
 CUSTOMERS = Table(
-    "customers",
+    table_names.CUSTOMERS,
     "One row a customer. Who was deleted in Dub stays, with a deleted_at. A field that Dub adds later is a "
     "text column of its own; what can have none is JSON in other_fields.",
     (*_OF_DUB, *_OURS),
     key="id",
 )
-_ID = replace(_OF_DUB[0], references=("customers", "id"))
+_ID = replace(_OF_DUB[0], references=(table_names.CUSTOMERS, "id"))
 HISTORY = Table(
-    "customers_history",
+    table_names.HISTORY,
     "One row for each version of a customer that was seen. Rows are added, never changed.",
     (_ID, *_OF_DUB[1:], *_OURS, *_VERSION),
     key="version_key",
 )
 FILTERED = Table(
-    "customers_filtered",
+    table_names.FILTERED,
     "Customers who match the filter of a load, one row each. It has no history and no deletes: who does not "
     "match any more keeps the last values.",
     CUSTOMERS.columns,
     key="id",
 )
 VALIDITY = Table(
-    "customers_validity",
+    table_names.VALIDITY,
     "Every version of a customer with the time during which it was valid. Made by every load.",
     (
         Column("valid_from", "When the version was seen first", MOMENT, unit=UTC, nullable=False),
@@ -148,5 +149,5 @@ VALIDITY = Table(
         *HISTORY.columns,
     ),
     key="version_key",
-    of="customers_history",
+    of=table_names.HISTORY,
 )

@@ -1,21 +1,23 @@
 """The tables of what is carried back into Dub: plans, their changes, what became of them, and erasures."""
 
+from dub_source import table_names
 from dub_source.dictionary.model import BIGINT, BOOLEAN, DOUBLE, MOMENT, TEXT, UTC, Column, Table
 
-_PLAN_ID = Column(
-    "plan_id", "The plan that it belongs to", TEXT, nullable=False, references=("push_plans", "plan_id")
-)
+_TO_PLAN = (table_names.PUSH_PLANS, "plan_id")
+_TO_CUSTOMER = (table_names.CUSTOMERS, "id")
+
+_PLAN_ID = Column("plan_id", "The plan that it belongs to", TEXT, nullable=False, references=_TO_PLAN)
 _NUMBER = Column("number", "Place of the change in the plan, from 0", BIGINT, nullable=False)
 _OP = Column("op", "What the change does", TEXT, nullable=False, values=("update", "create", "delete"))
 _ASKED = Column(
     "asked", "The values that were asked for, by column, as JSON; null after an erasure", TEXT, personal=True
 )
 _CUSTOMER = Column(
-    "customer_id", "Dub's id of the customer; null before it is created", TEXT, references=("customers", "id")
+    "customer_id", "Dub's id of the customer; null before it is created", TEXT, references=_TO_CUSTOMER
 )
 
 PUSH_PLANS = Table(
-    "push_plans",
+    table_names.PUSH_PLANS,
     "One row for each plan.",
     (
         Column("plan_id", "Id of the plan: a digest of all that decides what it does", TEXT, nullable=False),
@@ -36,14 +38,14 @@ PUSH_PLANS = Table(
         Column("unmatched", "Of these, those that name nobody in the warehouse", BIGINT),
         Column("baseline", "The form of the rows that it was compared with", TEXT),
         Column("requests", "Requests that it takes to apply it", BIGINT),
-        Column("reverts", "The plan that it takes back", TEXT, references=("push_plans", "plan_id")),
+        Column("reverts", "The plan that it takes back", TEXT, references=_TO_PLAN),
         Column("max_age_h", "Age after which it is not begun any more", DOUBLE, unit="hours"),
         Column("remarks", "What else its summary says, as JSON", TEXT),
     ),
     key="plan_id",
 )
 PUSH_CHANGES = Table(
-    "push_changes",
+    table_names.PUSH_CHANGES,
     "One row for each change of a plan.",
     (
         Column("change_key", "The plan and the number of the change", TEXT, nullable=False),
@@ -71,7 +73,7 @@ PUSH_CHANGES = Table(
     key="change_key",
 )
 PUSH_LOG = Table(
-    "push_log",
+    table_names.PUSH_LOG,
     "One row for each change that an apply has dealt with: its last outcome.",
     (
         Column(
@@ -79,7 +81,7 @@ PUSH_LOG = Table(
             "The plan and the number of the change",
             TEXT,
             nullable=False,
-            references=("push_changes", "change_key"),
+            references=(table_names.PUSH_CHANGES, "change_key"),
         ),
         _PLAN_ID,
         _NUMBER,
@@ -112,12 +114,12 @@ PUSH_LOG = Table(
     key="change_key",
 )
 ERASURES = Table(
-    "erasures",
+    table_names.ERASURES,
     "One row for each person who was erased, without anything by which the person is known.",
     (
         Column("erasure_key", "Key of the row", TEXT, nullable=False),
         Column("customer_sha256", "SHA-256 of Dub's id of the customer, in hexadecimal digits", TEXT),
-        Column("plan_id", "The plan of the deletes", TEXT, references=("push_plans", "plan_id")),
+        Column("plan_id", "The plan of the deletes", TEXT, references=_TO_PLAN),
         Column("begun_at", "When it was begun", MOMENT, unit=UTC),
         Column("erased_at", "When everything was removed; null while it is not", MOMENT, unit=UTC),
         Column("removed", "Rows that held something of the person, by table, as JSON", TEXT),

@@ -1,9 +1,10 @@
 """The table of runs."""
 
+from dub_source import table_names
 from dub_source.dictionary.model import BIGINT, BOOLEAN, DOUBLE, MOMENT, SECONDS, TEXT, UTC, Column, Table
 
 SYNC_RUNS = Table(
-    "sync_runs",
+    table_names.SYNC_RUNS,
     "One row for each load, those that failed included.",
     (
         Column("run_id", "Id of the run, made up for it", TEXT, nullable=False),

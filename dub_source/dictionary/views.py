@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from dub_source.dictionary.customers import CUSTOMERS
+from dub_source.dictionary.customers import CUSTOMERS, HISTORY
 from dub_source.dictionary.model import (
     BIGINT,
     BOOLEAN,
@@ -42,7 +42,7 @@ ANALYSES = (
         "Customers who exist in Dub, one row each, with all columns of customers.",
         CUSTOMERS.columns,
         key="id",
-        of="customers",
+        of=CUSTOMERS.name,
     ),
     Table(
         "customers_over_time",
@@ -56,7 +56,7 @@ ANALYSES = (
             _count("customers_total", "Customers who existed at its end"),
         ),
         key="day",
-        of="customers",
+        of=CUSTOMERS.name,
     ),
     Table(
         "cohorts",
@@ -71,7 +71,7 @@ ANALYSES = (
             _SALES,
         ),
         key="cohort_month",
-        of="customers",
+        of=CUSTOMERS.name,
     ),
     Table(
         "cohort_activity",
@@ -84,10 +84,13 @@ ANALYSES = (
             Column("share_bought", "Their share of the cohort", DOUBLE, unit="0 to 1", nullable=False),
             _CUSTOMERS,
         ),
-        of="customers",
+        of=CUSTOMERS.name,
     ),
     Table(
-        "revenue_by_country", "Customers and revenue by country.", (_OF["country"], *_MONEY), of="customers"
+        "revenue_by_country",
+        "Customers and revenue by country.",
+        (_OF["country"], *_MONEY),
+        of=CUSTOMERS.name,
     ),
     Table(
         "revenue_by_partner",
@@ -97,7 +100,7 @@ ANALYSES = (
             replace(_OF["partner__name"], name="partner_name"),
             *_MONEY,
         ),
-        of="customers",
+        of=CUSTOMERS.name,
     ),
     Table(
         "revenue_by_link",
@@ -107,13 +110,13 @@ ANALYSES = (
             replace(_OF["link__short_link"], name="short_link"),
             *_MONEY,
         ),
-        of="customers",
+        of=CUSTOMERS.name,
     ),
     Table(
         "time_to_first_sale",
         "Customers who have bought, and how long it took them.",
         (
-            replace(_OF["id"], references=("customers", "id")),
+            replace(_OF["id"], references=(CUSTOMERS.name, "id")),
             replace(_OF["created_at"], nullable=False),
             replace(_OF["first_sale_at"], meaning="When the first sale was", nullable=False),
             Column(
@@ -131,7 +134,7 @@ ANALYSES = (
             ),
         ),
         key="id",
-        of="customers",
+        of=CUSTOMERS.name,
     ),
     Table(
         "churn",
@@ -144,7 +147,7 @@ ANALYSES = (
             Column("churn_share", "Their share; null if there were no buyers", DOUBLE, unit="0 to 1"),
         ),
         key="month",
-        of="customers",
+        of=CUSTOMERS.name,
     ),
     Table(
         "changes_daily",
@@ -156,7 +159,7 @@ ANALYSES = (
             _count("deleted", "Customers found to be gone"),
         ),
         key="day",
-        of="customers_history",
+        of=HISTORY.name,
     ),
     Table(
         "sync_health",
@@ -185,6 +188,6 @@ ANALYSES = (
             _RUN["version"],
         ),
         key="run_id",
-        of="sync_runs",
+        of=SYNC_RUNS.name,
     ),
 )

@@ -33,9 +33,10 @@ from dub_source.reverse.model import IN_EFFECT, Change, Op, Outcome, Plan, Resul
 from dub_source.reverse.persons import Person
 from dub_source.reverse.push_tables import change_key
 from dub_source.reverse.store import PushStore
+from dub_source.table_names import ERASURES, HISTORY_SUFFIX, PUSH_CHANGES, PUSH_LOG, history_of
 
 MODE = "erase"
-ERASURES = pa.schema(
+ERASURE_SCHEMA = pa.schema(
     [
         pa.field("erasure_key", pa.string(), nullable=False),
         ("customer_sha256", pa.string()),
@@ -47,7 +48,7 @@ ERASURES = pa.schema(
 )
 
 _GIVEN_UP = "It asked for a value of somebody who was erased."
-_CLEARED = {"push_changes": ("external_id", "asked", "before"), "push_log": ("asked", "answered")}
+_CLEARED = {PUSH_CHANGES: ("external_id", "asked", "before"), PUSH_LOG: ("asked", "answered")}
 
 
 def erase_plan(persons: Sequence[Person], *, table: str, nobodies: int) -> tuple[Plan, list[Change]]:
@@ -135,7 +136,7 @@ class Erasing:
             }
             for each in ids
         ]
-        self._store.save_rows("erasures", "erasure_key", pa.Table.from_pylist(rows, schema=ERASURES))
+        self._store.save_rows(ERASURES, "erasure_key", pa.Table.from_pylist(rows, schema=ERASURE_SCHEMA))
 
     def finish(self, plan: str, outcomes: Mapping[str, Result | None]) -> None:
         """Note what is done. Call it after everything else.
@@ -150,7 +151,7 @@ class Erasing:
             gone = [key for each, key in keys.items() if outcomes[each] in IN_EFFECT]
             go_on = (*IN_EFFECT, Result.NOT_ATTEMPTED, None)
             left = [key for each, key in keys.items() if outcomes[each] not in go_on]
-            for place in self._places("erasures"):
+            for place in self._places(ERASURES):
                 self._rows.update(place, {"erased_at": self._clock()}, "erasure_key", gone)
                 self._rows.delete(place, "erasure_key", left)
 
@@ -162,10 +163,12 @@ class Erasing:
 
     def _waiting(self) -> Iterator[tuple[str, str, str]]:
         """What is not done: plan, hash of the customer, key of the row."""
-        tables = SqlTables(self._pipeline, {"erasures": "erasures"}, called="What is stored of erasures")
+        tables = SqlTables(self._pipeline, {"erasures": ERASURES}, called="What is stored of erasures")
         if not tables.columns["erasures"]:
             return
-        schema = pa.schema([ERASURES.field(name) for name in ("plan_id", "customer_sha256", "erasure_key")])
+        schema = pa.schema(
+            [ERASURE_SCHEMA.field(name) for name in ("plan_id", "customer_sha256", "erasure_key")]
+        )
         query = "SELECT {plan_id}, {customer_sha256}, {erasure_key} FROM {ERASURES} WHERE {erased_at} IS NULL"
         for rows in tables.read(schema, query):
             yield from zip(*(rows[name].to_pylist() for name in schema.names), strict=True)
@@ -195,7 +198,9 @@ class Erasing:
                 for place in self._places(table):
                     self._rows.update(place, dict.fromkeys(columns), "change_key", list(keys))
             places = self._places(*self._customer_tables())
-            for place in sorted(places, key=lambda each: (not each.staging, each.table.endswith("_history"))):
+            for place in sorted(
+                places, key=lambda each: (not each.staging, each.table.endswith(HISTORY_SUFFIX))
+            ):
                 self._rows.delete(place, "id", ids)
             return removed
 
@@ -213,7 +218,7 @@ class Erasing:
 
     def _change_keys(self, ids: Sequence[str]) -> dict[str, str]:
         """All changes that concern these customers, in any plan, with the customer."""
-        parts = {"changes": "push_changes", "log": "push_log"}
+        parts = {"changes": PUSH_CHANGES, "log": PUSH_LOG}
         tables = SqlTables(self._pipeline, parts, called="What is stored of plans")
         schema = pa.schema([("change_key", pa.string()), ("customer_id", pa.string())])
         found: dict[str, str] = {}
@@ -241,7 +246,7 @@ class Erasing:
         for customer_id, key in self._keys(plan, ids).items():
             text = orjson.dumps(dict(held[customer_id]), option=orjson.OPT_SORT_KEYS).decode()
             by_text[text].append(key)
-        for place in self._places("erasures"):
+        for place in self._places(ERASURES):
             for text, their_keys in by_text.items():
                 self._rows.update(place, {"removed": text}, "erasure_key", their_keys, where_null="removed")
         return sum(held.values(), Counter())
@@ -251,7 +256,7 @@ class Erasing:
         schema = self._pipeline.schemas.get("dub")
         tables: Mapping[str, Any] = schema.tables if schema is not None else {}
         found = [name for name, table in tables.items() if {"id", "row_hash"} <= table["columns"].keys()]
-        return sorted({*found, self._store.table, f"{self._store.table}_history"})
+        return sorted({*found, self._store.table, history_of(self._store.table)})
 
     def _places(self, *tables: str) -> list[Place]:
         return self._rows.places(tables)

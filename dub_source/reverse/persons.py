@@ -14,6 +14,7 @@ from dub_source.errors import CustomerNotFound
 from dub_source.privacy import Privacy
 from dub_source.reverse.named import Named
 from dub_source.reverse.stored import DONE
+from dub_source.table_names import PUSH_CHANGES, PUSH_LOG, history_of
 
 if TYPE_CHECKING:
     import dlt
@@ -75,8 +76,7 @@ class Persons:
             table: the table of customers.
             privacy: columns that the warehouse has as hashes.
         """
-        names = {"customers": table, "history": f"{table}_history", "changes": "push_changes"}
-        names["log"] = "push_log"
+        names = {"customers": table, "history": history_of(table), "changes": PUSH_CHANGES, "log": PUSH_LOG}
         self._tables = SqlTables(pipeline, names, called="The tables of customers and plans")
         self._privacy = privacy
 

@@ -22,6 +22,7 @@ from dub_source.reverse.figures import counts, requests
 from dub_source.reverse.model import Change, Op, Plan
 from dub_source.reverse.order import UNIQUE, alike, in_order
 from dub_source.reverse.sync_file import Sync
+from dub_source.table_names import CUSTOMERS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEFAULTS = {"update": "update", "upsert": EITHER, "create": "create", "delete": "delete", "mirror": EITHER}
@@ -85,7 +86,7 @@ def plan_changes(
     *,
     settled: pa.Table | None = None,
     owned: pa.Array | None = None,
-    table: str = "customers",
+    table: str = CUSTOMERS,
     hidden: Collection[str] = (),
     folder: Path | None = None,
 ) -> Planned:

@@ -16,7 +16,7 @@ from dub_source.reverse.model import Change, Op, Outcome, Plan, Result, Values
 
 _TEXT, _NUMBER, _MOMENT = pa.string(), pa.int64(), pa.timestamp("us", tz="UTC")
 
-PUSH_PLANS = pa.schema(
+PLAN_SCHEMA = pa.schema(
     [
         pa.field("plan_id", _TEXT, nullable=False),
         ("sync", _TEXT),
@@ -35,7 +35,7 @@ PUSH_PLANS = pa.schema(
         ("remarks", _TEXT),  # a plan of an earlier version has none
     ]
 )
-PUSH_CHANGES = pa.schema(
+CHANGE_SCHEMA = pa.schema(
     [
         pa.field("change_key", _TEXT, nullable=False),
         ("plan_id", _TEXT),
@@ -50,7 +50,7 @@ PUSH_CHANGES = pa.schema(
         ("temporary", pa.bool_()),
     ]
 )
-PUSH_LOG = pa.schema(
+LOG_SCHEMA = pa.schema(
     [
         pa.field("change_key", _TEXT, nullable=False),
         ("plan_id", _TEXT),
@@ -84,9 +84,9 @@ def as_json(values: Values) -> str:
 
 def plan_rows(plan: Plan, remarks: str | None = None) -> pa.Table:
     """A row of ``push_plans``; ``remarks`` as of :class:`~dub_source.reverse.summary.Remarks`."""
-    row = {name: getattr(plan, name) for name in PUSH_PLANS.names if name not in ("table_name", "remarks")}
+    row = {name: getattr(plan, name) for name in PLAN_SCHEMA.names if name not in ("table_name", "remarks")}
     row |= {"table_name": plan.table, "counts": orjson.dumps(dict(plan.counts)).decode(), "remarks": remarks}
-    return pa.Table.from_pylist([row], schema=PUSH_PLANS)
+    return pa.Table.from_pylist([row], schema=PLAN_SCHEMA)
 
 
 def plans_of(rows: pa.Table) -> Iterator[Plan]:
@@ -107,10 +107,10 @@ def change_rows(plan_id: str, changes: Sequence[Change]) -> pa.Table:
         "asked": [as_json(each.asked) for each in changes],
         "before": [as_json(each.before) for each in changes],
     }
-    for name in PUSH_CHANGES.names:
+    for name in CHANGE_SCHEMA.names:
         if name not in columns:
             columns[name] = [getattr(each, name) for each in changes]
-    return pa.table({name: columns[name] for name in PUSH_CHANGES.names}, schema=PUSH_CHANGES)
+    return pa.table({name: columns[name] for name in CHANGE_SCHEMA.names}, schema=CHANGE_SCHEMA)
 
 
 def changes_of(rows: pa.Table) -> Iterator[Change]:
@@ -155,7 +155,7 @@ def log_rows(
                 "logged_at": now,
             }
         )
-    return pa.Table.from_pylist(rows, schema=PUSH_LOG)
+    return pa.Table.from_pylist(rows, schema=LOG_SCHEMA)
 
 
 def outcomes_of(rows: pa.Table) -> Iterator[Outcome]:

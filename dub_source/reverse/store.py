@@ -22,11 +22,19 @@ from dub_source.dictionary import TABLES
 from dub_source.reverse.model import Change, Outcome, Plan
 from dub_source.reverse.push_tables import change_rows, log_rows, plan_rows
 from dub_source.reverse.stored import Stored
-from dub_source.source import CUSTOMERS
+from dub_source.table_names import (
+    CUSTOMERS,
+    ERASURES,
+    HISTORY,
+    PUSH_CHANGES,
+    PUSH_LOG,
+    PUSH_PLANS,
+    history_of,
+)
 
 _DESCRIBED: dict[str, Any] = {
     name: TABLES[name].described(list(TABLES[name].by_name))
-    for name in ("push_plans", "push_changes", "push_log", "erasures")
+    for name in (PUSH_PLANS, PUSH_CHANGES, PUSH_LOG, ERASURES)
 }
 """What the columns mean, as hints for dlt; the tables of customers have it from their source."""
 
@@ -89,10 +97,10 @@ class PushStore(Stored):
             complete = stored is not None and self._stored_changes(plan.plan_id) == stored.changes
             if stored is not None and complete and self.progress(stored).finished:
                 return stored
-            rows = [self._part("push_plans", "plan_id", merged, [plan_rows(plan, remarks)])]
+            rows = [self._part(PUSH_PLANS, "plan_id", merged, [plan_rows(plan, remarks)])]
             if not complete:
                 parts = [change_rows(plan.plan_id, changes)]
-                rows.append(self._part("push_changes", "change_key", added, parts))
+                rows.append(self._part(PUSH_CHANGES, "change_key", added, parts))
             self._write(rows)
             return self.plan(plan.plan_id) or plan
 
@@ -116,10 +124,10 @@ class PushStore(Stored):
         if outcomes:
             planned = self._planned(plan_id, [each.number for each in outcomes])
             rows = log_rows(plan_id, outcomes, planned, self._clock())
-            parts.append(self._part("push_log", "change_key", merged, [rows]))
+            parts.append(self._part(PUSH_LOG, "change_key", merged, [rows]))
         if written is not None and written.versions:
-            history = f"{self.table}_history"
-            parts.append(self._part(f"{CUSTOMERS}_history", "version_key", added, written.versions, history))
+            history = history_of(self.table)
+            parts.append(self._part(HISTORY, "version_key", added, written.versions, history))
         if written is not None and written.customers is not None and written.customers.num_rows:
             hint = newest_wins(self._pipeline, self.table, self._opened.strategy)
             rows = dlt.mark.with_hints(keyed(written.customers, "id"), hint)

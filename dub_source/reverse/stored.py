@@ -15,9 +15,9 @@ from dub_source.reverse.form import Form
 from dub_source.reverse.model import KINDS, Change, Op, Outcome, Plan, Result, shows_gone
 from dub_source.reverse.progress import REJECTIONS, Rejection, StoredPlan
 from dub_source.reverse.push_tables import (
-    PUSH_CHANGES,
-    PUSH_LOG,
-    PUSH_PLANS,
+    CHANGE_SCHEMA,
+    LOG_SCHEMA,
+    PLAN_SCHEMA,
     SETTLED,
     change_key,
     changes_of,
@@ -26,8 +26,8 @@ from dub_source.reverse.push_tables import (
     plans_of,
     settled_of,
 )
-from dub_source.source import CUSTOMERS, SYNC_RUNS
 from dub_source.state import State
+from dub_source.table_names import CUSTOMERS, PUSH_CHANGES, PUSH_LOG, PUSH_PLANS, SYNC_RUNS
 
 MIRRORED = (
     "id",
@@ -44,7 +44,7 @@ MIRRORED = (
 )
 """The columns of a customer that plans are made from."""
 
-_TABLES = {"plans": "push_plans", "changes": "push_changes", "log": "push_log", "runs": SYNC_RUNS}
+_TABLES = {"plans": PUSH_PLANS, "changes": PUSH_CHANGES, "log": PUSH_LOG, "runs": SYNC_RUNS}
 DONE = ", ".join(f"'{each}'" for each in ("applied", "accepted_not_applied", "already_applied"))
 """Results of changes that Dub has accepted, for a query."""
 
@@ -86,11 +86,11 @@ class Stored:
 
     def plans(self) -> list[Plan]:
         """All plans, the newest first."""
-        return list(plans_of(self._rows(PUSH_PLANS, "plans", "ORDER BY {created_at} DESC, {plan_id}")))
+        return list(plans_of(self._rows(PLAN_SCHEMA, "plans", "ORDER BY {created_at} DESC, {plan_id}")))
 
     def plan(self, plan_id: str) -> Plan | None:
         """A plan; None if there is none of this id."""
-        return next(plans_of(self._rows(PUSH_PLANS, "plans", "WHERE {plan_id} = %s", plan_id)), None)
+        return next(plans_of(self._rows(PLAN_SCHEMA, "plans", "WHERE {plan_id} = %s", plan_id)), None)
 
     def progress(self, plan: Plan) -> StoredPlan:
         """How far a plan is."""
@@ -131,7 +131,7 @@ class Stored:
 
     def remarks(self, plan_id: str) -> str | None:
         """What else was said about a plan when it was made, as it was given to ``save_plan``."""
-        rows = self._rows(PUSH_PLANS, "plans", "WHERE {plan_id} = %s", plan_id)
+        rows = self._rows(PLAN_SCHEMA, "plans", "WHERE {plan_id} = %s", plan_id)
         text: str | None = rows["remarks"][0].as_py() if rows.num_rows else None
         return text
 
@@ -141,7 +141,7 @@ class Stored:
         Raises:
             DestinationError: if the plan was stored in part only.
         """
-        rows = self._rows(PUSH_CHANGES, "changes", "WHERE {plan_id} = %s ORDER BY {number}", plan_id)
+        rows = self._rows(CHANGE_SCHEMA, "changes", "WHERE {plan_id} = %s ORDER BY {number}", plan_id)
         self._check_whole(plan_id, rows.num_rows)
         return list(changes_of(rows))
 
@@ -156,7 +156,7 @@ class Stored:
         for op, temporary in KINDS:
             half = "{temporary} IS TRUE" if temporary else "{temporary} IS NOT TRUE"
             rows = self._rows(
-                PUSH_CHANGES,
+                CHANGE_SCHEMA,
                 "changes",
                 f"WHERE {{plan_id}} = %s AND {{op}} = %s AND {half} ORDER BY {{number}} LIMIT {most}",
                 plan_id,
@@ -175,7 +175,7 @@ class Stored:
 
     def outcomes(self, plan_id: str) -> dict[int, Outcome]:
         """What became of the changes of a plan so far, by number."""
-        rows = self._rows(PUSH_LOG, "log", "WHERE {plan_id} = %s", plan_id)
+        rows = self._rows(LOG_SCHEMA, "log", "WHERE {plan_id} = %s", plan_id)
         return {each.number: each for each in outcomes_of(rows)}
 
     # For planning
@@ -240,7 +240,7 @@ class Stored:
             return []
         names = ("customer_id", "requested_at", "op", "result", "status", "asked", "answered")
         done = self._read(
-            pa.schema([PUSH_LOG.field(name) for name in names]),
+            pa.schema([LOG_SCHEMA.field(name) for name in names]),
             "log",
             f"SELECT {', '.join(f'{{{name}}}' for name in names)} FROM {{LOG}} WHERE {{plan_id}} = %s "
             "AND {customer_id} IS NOT NULL AND {requested_at} IS NOT NULL ORDER BY {requested_at}",
@@ -263,7 +263,7 @@ class Stored:
     def _planned(self, plan_id: str, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
         """What the plan says of some changes, by number; their values as the texts that are stored."""
         names = ("number", "op", "customer_id", "asked")
-        schema = pa.schema([PUSH_CHANGES.field(name) for name in names])
+        schema = pa.schema([CHANGE_SCHEMA.field(name) for name in names])
         found: dict[int, dict[str, Any]] = {}
         for some in chunks([change_key(plan_id, number) for number in numbers]):
             rows = self._read(

@@ -10,7 +10,7 @@ from dub_source.destinations.sql_tables import SqlTables
 from dub_source.dictionary import TABLES, VIEWS, Column, Table
 from dub_source.runs.views import nothing_loaded
 from dub_source.runs.warehouse import reading
-from dub_source.source import CUSTOMERS, FILTERED, SYNC_RUNS
+from dub_source.table_names import CUSTOMERS, FILTERED, HISTORY, SYNC_RUNS, history_of
 
 _FRESH = {
     "warn_after": {"count": 25, "period": "hour"},
@@ -67,7 +67,7 @@ def _source(target: Target, table: str) -> dict[str, Any]:
 
 def _names(table: str) -> dict[str, Table]:
     """What the dictionary has, by the name in the dataset."""
-    own = {CUSTOMERS: table, f"{CUSTOMERS}_history": f"{table}_history"}
+    own = {CUSTOMERS: table, HISTORY: history_of(table)}
     tables = {own.get(name, name): each for name, each in TABLES.items() if name != FILTERED}
     if table == FILTERED:
         tables[table] = TABLES[FILTERED]
@@ -84,7 +84,7 @@ def _loaded_at(target: Target, table: str) -> str:
 
 def _table(said: Table, name: str, there: Sequence[str], target: Target, table: str) -> dict[str, Any]:
     found: dict[str, Any] = {"name": name, "description": said.meaning}
-    if said.name in (CUSTOMERS, FILTERED, f"{CUSTOMERS}_history", SYNC_RUNS):
+    if said.name in (CUSTOMERS, FILTERED, HISTORY, SYNC_RUNS):
         # A copy each: YAML would refer to the first one.
         found["config"] = {"freshness": deepcopy(_FRESH), "loaded_at_query": _loaded_at(target, table)}
     found["columns"] = [

@@ -10,7 +10,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
-from dub_source.analytics import CUSTOMERS, HISTORY, MARK, RUNS, left_out, query
+from dub_source.analytics import MARK, left_out, query
 from dub_source.destinations.sql_tables import SqlTables
 from dub_source.report.figures import (
     Changed,
@@ -23,7 +23,7 @@ from dub_source.report.figures import (
     Run,
     Totals,
 )
-from dub_source.source import SYNC_RUNS
+from dub_source.table_names import CUSTOMERS, HISTORY, SYNC_RUNS, history_of
 
 TOP = 10
 """Countries, partners and links that are shown by themselves."""
@@ -49,7 +49,7 @@ class WarehouseFigures:
             table: the table of customers.
         """
         self._table = table
-        self._names = {CUSTOMERS: table, HISTORY: f"{table}_history", RUNS: SYNC_RUNS}
+        self._names = {CUSTOMERS: table, HISTORY: history_of(table), SYNC_RUNS: SYNC_RUNS}
         self._tables = SqlTables(pipeline, self._names, called="What the report is made of")
         self._columns = {name: columns for name, columns in self._tables.columns.items() if columns}
         self.absent: dict[str, str] = {}

@@ -14,8 +14,9 @@ from dub_source.runs.result import LoadResult, Outcome
 from dub_source.runs.steps import run_source
 from dub_source.runs.warehouse import warehouse
 from dub_source.runs.working_folder import journals_of
-from dub_source.source import CUSTOMERS, dub
+from dub_source.source import dub
 from dub_source.sync import Observer
+from dub_source.table_names import CUSTOMERS
 
 
 @observed("load")

@@ -14,7 +14,7 @@ from dub_source.reverse.stored import Stored
 from dub_source.runs.past_runs import NOTHING, Lately, PastRun, PastRuns
 from dub_source.runs.pushing import utc_now
 from dub_source.runs.warehouse import reading
-from dub_source.source import CUSTOMERS
+from dub_source.table_names import CUSTOMERS
 
 LATELY_H = 24.0
 """Hours that are lately."""

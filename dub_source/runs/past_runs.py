@@ -11,7 +11,7 @@ import dlt
 import pyarrow as pa
 
 from dub_source.destinations.sql_tables import SqlTables
-from dub_source.source import SYNC_RUNS
+from dub_source.table_names import SYNC_RUNS, history_of
 
 _NUMBER, _TEXT, _MOMENT = pa.int64(), pa.string(), pa.timestamp("us", tz="UTC")
 _CUSTOMERS = pa.schema([("rows", _NUMBER), ("ids", _NUMBER), ("living", _NUMBER)])
@@ -89,7 +89,7 @@ class PastRuns:
             pipeline: that of the loads, synchronised with the destination.
             table: the table of customers.
         """
-        names = {"customers": table, "history": f"{table}_history", "runs": SYNC_RUNS}
+        names = {"customers": table, "history": history_of(table), "runs": SYNC_RUNS}
         self._tables = SqlTables(pipeline, names, called="What is stored of customers and runs")
         self._table = table
 

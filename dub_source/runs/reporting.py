@@ -11,7 +11,7 @@ from dub_source.runs.looking import Status, status_of
 from dub_source.runs.pushing import utc_now
 from dub_source.runs.verdict import judge
 from dub_source.runs.warehouse import reading
-from dub_source.source import CUSTOMERS
+from dub_source.table_names import CUSTOMERS
 
 
 def report(

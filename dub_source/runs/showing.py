@@ -8,7 +8,7 @@ from dub_source.reverse.summary import SAMPLES, Remarks, summary_of
 from dub_source.runs.applying import find_plan
 from dub_source.runs.planning import PlanResult
 from dub_source.runs.warehouse import reading
-from dub_source.source import CUSTOMERS
+from dub_source.table_names import CUSTOMERS
 
 
 def show(

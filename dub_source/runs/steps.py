@@ -16,8 +16,9 @@ from dub_source.errors import AlreadyRunning, DestinationError
 from dub_source.extraction import spool_folder
 from dub_source.failures import cause
 from dub_source.runs.result import Outcome
-from dub_source.source import CUSTOMERS, SYNC_RUNS, failed_run
+from dub_source.source import failed_run
 from dub_source.sync import Report
+from dub_source.table_names import CUSTOMERS, SYNC_RUNS
 
 _logger = logging.getLogger("dub_source")
 

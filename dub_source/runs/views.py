@@ -9,7 +9,7 @@ from dub_source.destinations import Target, open_destination
 from dub_source.destinations.views import Selects, Views
 from dub_source.errors import InvalidArgument
 from dub_source.runs.warehouse import reading, warehouse
-from dub_source.source import CUSTOMERS
+from dub_source.table_names import CUSTOMERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ must know of a destination.
 from dub_source.sync.mirror import KNOWN, Mirror, Nothing
 from dub_source.sync.observer import Observer
 from dub_source.sync.options import BASELINE_LENGTH, Options
-from dub_source.sync.report import SYNC_RUNS, Report
+from dub_source.sync.report import RUN_SCHEMA, Report
 from dub_source.sync.run import Place, Run
 
 __all__ = [
     "BASELINE_LENGTH",
     "KNOWN",
-    "SYNC_RUNS",
+    "RUN_SCHEMA",
     "Mirror",
     "Nothing",
     "Observer",

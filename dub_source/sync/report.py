@@ -14,7 +14,7 @@ from dub_source.walk import Certificate
 
 _TEXT, _NUMBER, _MOMENT = pa.string(), pa.int64(), pa.timestamp("us", tz="UTC")
 
-SYNC_RUNS = pa.schema(
+RUN_SCHEMA = pa.schema(
     [
         pa.field("run_id", _TEXT, nullable=False),
         ("table_name", _TEXT),
@@ -134,7 +134,7 @@ class Report:
             "baseline": self.baseline,
             "version": version("dub-source"),
         }
-        return pa.Table.from_pylist([values], schema=SYNC_RUNS)
+        return pa.Table.from_pylist([values], schema=RUN_SCHEMA)
 
 
 def _as_json(certificate: Certificate) -> str:

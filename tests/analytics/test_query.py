@@ -13,7 +13,7 @@ from dub_source.analytics import VIEWS, left_out, query, view_name
 from dub_source.changes import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from dub_source.errors import SettingsError
 from dub_source.schema import arrow_schema
-from dub_source.sync.report import SYNC_RUNS
+from dub_source.sync.report import RUN_SCHEMA
 from tests.analytics.expected import Expected, month
 from tests.sync.conftest import MakeWorld
 from tests.sync.world import World
@@ -31,7 +31,7 @@ ROWS = [*arrow_schema(expanded=True).names, *SYSTEM_COLUMNS]
 COLUMNS = {
     "customers": ROWS,
     "customers_history": [*ROWS, *HISTORY_COLUMNS],
-    "sync_runs": SYNC_RUNS.names,
+    "sync_runs": RUN_SCHEMA.names,
 }
 
 

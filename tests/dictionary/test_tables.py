@@ -9,11 +9,11 @@ import sqlglot
 from dub_source import analytics, runs
 from dub_source.changes import HISTORY_COLUMNS, SYSTEM_COLUMNS
 from dub_source.dictionary import TABLES, VIEWS
-from dub_source.reverse.erasing import ERASURES
+from dub_source.reverse.erasing import ERASURE_SCHEMA
 from dub_source.reverse.model import Op, Result
-from dub_source.reverse.push_tables import PUSH_CHANGES, PUSH_LOG, PUSH_PLANS
+from dub_source.reverse.push_tables import CHANGE_SCHEMA, LOG_SCHEMA, PLAN_SCHEMA
 from dub_source.schema import COLUMNS, EXPANDED_COLUMNS, arrow_schema
-from dub_source.sync.report import SYNC_RUNS
+from dub_source.sync.report import RUN_SCHEMA
 from tests.sync.world import World
 
 TYPES = {
@@ -33,11 +33,11 @@ SCHEMAS = {
     "customers": _CUSTOMERS,
     "customers_history": _HISTORY,
     "customers_filtered": _CUSTOMERS,
-    "sync_runs": SYNC_RUNS,
-    "push_plans": PUSH_PLANS,
-    "push_changes": PUSH_CHANGES,
-    "push_log": PUSH_LOG,
-    "erasures": ERASURES,
+    "sync_runs": RUN_SCHEMA,
+    "push_plans": PLAN_SCHEMA,
+    "push_changes": CHANGE_SCHEMA,
+    "push_log": LOG_SCHEMA,
+    "erasures": ERASURE_SCHEMA,
 }
 
 

@@ -14,7 +14,7 @@ from dub_source.cli.commands import dub_source
 from dub_source.failures import ExitCode
 from dub_source.schema import COLUMNS, EXPANDED_COLUMNS
 from dub_source.source import dub
-from dub_source.sync import SYNC_RUNS
+from dub_source.sync import RUN_SCHEMA
 from tests.docs.pages import BLOCKS, PAGES, ROOT, inline, lines, name_of, program_arguments, text_of, words
 
 SHELLS = [block for block in BLOCKS if block.language in ("sh", "crontab", "ini", "yaml")]
@@ -121,7 +121,7 @@ def test_the_columns_and_the_arguments_of_the_source() -> None:
     columns = [name for name, _ in (COLUMNS | EXPANDED_COLUMNS).values()]
     columns += [*SYSTEM_COLUMNS, *HISTORY_COLUMNS, "valid_from", "valid_to", "is_current"]
     not_worth_a_word = {"run_id", "table_name", "started_at", "ended_at", "retries", "baseline", "version"}
-    columns += set(SYNC_RUNS.names) - not_worth_a_word
+    columns += set(RUN_SCHEMA.names) - not_worth_a_word
     arguments = set(inspect.signature(dub).parameters) - {
         "observer",
         "keep_rows",
