@@ -37,7 +37,7 @@ _COUNTERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Measured:
     """What a run came to.
 
     Attributes:

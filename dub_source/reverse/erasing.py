@@ -26,8 +26,8 @@ from dub_source.destinations.locks import kept_open
 from dub_source.destinations.sql_rows import Place
 from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
 from dub_source.extraction import spool_folder
+from dub_source.reverse.counting import counts, requests
 from dub_source.reverse.drafts import Draft, plan_id
-from dub_source.reverse.figures import counts, requests
 from dub_source.reverse.journal import scrub_journals
 from dub_source.reverse.model import IN_EFFECT, Change, Op, Outcome, Plan, Result
 from dub_source.reverse.persons import Person

@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from dub_source.reverse import guards
 from dub_source.reverse.comparison import EITHER, Comparison
+from dub_source.reverse.counting import counts, requests
 from dub_source.reverse.drafts import Draft, plan_id
 from dub_source.reverse.fields import PLANNED, WRITABLE, stands
-from dub_source.reverse.figures import counts, requests
 from dub_source.reverse.model import Change, Op, Plan
 from dub_source.reverse.order import UNIQUE, alike, in_order
 from dub_source.reverse.sync_file import Sync

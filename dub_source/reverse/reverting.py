@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from dub_source.reverse.counting import counts, requests
 from dub_source.reverse.drafts import Draft, plan_id
 from dub_source.reverse.fields import WRITABLE
-from dub_source.reverse.figures import counts, requests
 from dub_source.reverse.model import Change, Op, Outcome, Plan, Result, Values
 from dub_source.reverse.order import UNIQUE, as_compared, in_order, temporary_id
 

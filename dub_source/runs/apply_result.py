@@ -68,9 +68,9 @@ class ApplyResult:
         """What a process ends with."""
         return exit_code(self.stopped_by, complete=self.complete)
 
-    def figures(self) -> telemetry.Figures:
+    def measured(self) -> telemetry.Measured:
         """What spans and counters are told."""
-        return telemetry.Figures(
+        return telemetry.Measured(
             {"dub_source.plan_id": self.plan.plan_id, "dub_source.requests": self.report.requests},
             counter="dub_source.changes",
             by="dub_source.result",

@@ -60,7 +60,7 @@ def observed(command: str, *, only_with: str | None = None) -> Callable[[Callabl
                     if only_with is None or kwargs.get(only_with):
                         failure = _failure_of(result)
                     if isinstance(result, Counted):
-                        _count(result.figures(), target, span)
+                        _count(result.measured(), target, span)
                     if failure is not None:
                         span.failed(failure.exit_code.name, failure.sentence)
                 return result
@@ -84,17 +84,17 @@ def observed(command: str, *, only_with: str | None = None) -> Callable[[Callabl
 
 @runtime_checkable
 class Counted(Protocol):
-    """A result that has figures."""
+    """A result of which there is something to count."""
 
-    def figures(self) -> telemetry.Figures:
+    def measured(self) -> telemetry.Measured:
         """What spans and counters are told."""
 
 
-def _count(figures: telemetry.Figures, target: Target, span: telemetry.Telling) -> None:
-    numbers = {f"dub_source.{what}": number for what, number in figures.numbers.items()}
-    span.know({**figures.attributes, **numbers})
-    for what, number in figures.numbers.items():
-        telemetry.count(figures.counter, number, {figures.by: what, "dub_source.dataset": target.dataset})
+def _count(measured: telemetry.Measured, target: Target, span: telemetry.Telling) -> None:
+    numbers = {f"dub_source.{what}": number for what, number in measured.numbers.items()}
+    span.know({**measured.attributes, **numbers})
+    for what, number in measured.numbers.items():
+        telemetry.count(measured.counter, number, {measured.by: what, "dub_source.dataset": target.dataset})
 
 
 def _place(target: Target) -> Mapping[str, str]:

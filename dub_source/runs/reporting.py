@@ -6,9 +6,9 @@ from typing import Any
 
 from dub_source.destinations import Target
 from dub_source.report import Figures, SyncPlan
-from dub_source.runs.figures import WarehouseFigures
 from dub_source.runs.looking import Status, status_of
 from dub_source.runs.pushing import utc_now
+from dub_source.runs.report_queries import ReportQueries
 from dub_source.runs.verdict import judge
 from dub_source.runs.warehouse import reading
 from dub_source.table_names import CUSTOMERS
@@ -45,11 +45,11 @@ def report(
         if pipeline is None:
             return _figures(Status(at=now), target, workspace, {})
         there = status_of(pipeline, table, now)
-        parts = _parts(WarehouseFigures(pipeline, table), partner_names=partner_names)
+        parts = _parts(ReportQueries(pipeline, table), partner_names=partner_names)
     return _figures(there, target, workspace, parts)
 
 
-def _parts(found: WarehouseFigures, *, partner_names: bool) -> dict[str, Any]:
+def _parts(found: ReportQueries, *, partner_names: bool) -> dict[str, Any]:
     return {
         "totals": found.totals(),
         "over_time": found.over_time(),

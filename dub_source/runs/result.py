@@ -41,10 +41,10 @@ class LoadResult:
             "GROUP BY country ORDER BY revenue DESC LIMIT 10"
         )
 
-    def figures(self) -> telemetry.Figures:
+    def measured(self) -> telemetry.Measured:
         """What spans and counters are told."""
         report = self.report
-        return telemetry.Figures(
+        return telemetry.Measured(
             {
                 "dub_source.mode": report.decision.kind,
                 "dub_source.certified": bool(report.certified),

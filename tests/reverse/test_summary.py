@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dub_source.reverse.figures import counts, requests
+from dub_source.reverse.counting import counts, requests
 from dub_source.reverse.model import Change, Op, Plan
 from dub_source.reverse.planning import plan_changes
 from dub_source.reverse.summary import SAMPLES, Summary, summarize
@@ -140,7 +140,7 @@ def test_only_a_few_changes_of_each_kind_are_shown() -> None:
     assert [each["number"] for each in shown] == [*range(SAMPLES), *range(9, 9 + SAMPLES)]
 
 
-def test_figures() -> None:
+def test_counts_and_requests() -> None:
     changes = [Change(number, Op.UPDATE, f"cus_{number}", asked={"name": "A"}) for number in range(101)]
     changes += [Change(number, Op.CREATE, None, asked={"external_id": "x"}) for number in range(3)]
     changes += [Change(0, Op.UPDATE, "cus_0", asked={"external_id": "t"}, temporary=True)]

@@ -34,7 +34,7 @@ _MOMENT, _FRACTION = pa.timestamp("us", tz="UTC"), pa.float64()
 _MONEY = ("customers", "buyers", "revenue_cents")
 
 
-class WarehouseFigures:
+class ReportQueries:
     """Reads the parts of the report, each by one query or two.
 
     Attributes:
