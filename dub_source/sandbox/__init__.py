@@ -4,9 +4,9 @@ It behaves like Dub's open-source server in everything that the recordings of th
 It shares no code with the client, so that one misreading of the API cannot hide in both.
 """
 
+from dub_source.sandbox.control import Sandbox
 from dub_source.sandbox.faults import Fault
 from dub_source.sandbox.model import Customer, Dataset, Token, Workspace
 from dub_source.sandbox.seed import load_seed
-from dub_source.sandbox.server import Sandbox
 
 __all__ = ["Customer", "Dataset", "Fault", "Sandbox", "Token", "Workspace", "load_seed"]
