@@ -8,6 +8,7 @@ import pytest
 
 from dub_source.sandbox import Dataset
 from tests.conftest import LoadOnce, StartSandbox
+from tests.reverse.fleet import Fleet
 from tests.reverse.world import PushWorld
 from tests.sync.conftest import MakeWorld, make_world
 from tests.sync.world import World
@@ -20,6 +21,7 @@ __all__ = [
     "push_world",
 ]  # a world that nothing has been loaded from, too
 
+MakeFleet = Callable[..., Fleet]
 MakePushWorld = Callable[..., PushWorld]
 NO_FORM: dict[str, Any] = {}
 
@@ -62,3 +64,16 @@ def loaded(make_world: MakeWorld, load_once: LoadOnce) -> World:
     world = make_world(40)
     load_once(world)
     return world
+
+
+@pytest.fixture
+def make_fleet(start_sandbox: StartSandbox, tmp_path: Path) -> MakeFleet:
+    def make(customers: int = 12, **options: object) -> Fleet:
+        return Fleet(start_sandbox(customers, **{"rate_window_s": 1.0, **options}), tmp_path)
+
+    return make
+
+
+@pytest.fixture
+def fleet(make_fleet: MakeFleet) -> Fleet:
+    return make_fleet()

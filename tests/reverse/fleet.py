@@ -27,6 +27,14 @@ from dub_source.types import Page
 PLAN = "plan_0123456789abcdef01234567"
 QUICK = RetryPolicy(max_attempts=4, max_elapsed_s=20.0, initial_wait_s=0.001, max_wait_s=0.002)
 WRITES = ("PATCH", "POST", "DELETE")
+APPLIED, ALREADY, DRIFTED, REJECTED, NOT = (
+    "applied",
+    "already_applied",
+    "drifted",
+    "rejected",
+    "not_attempted",
+)
+"""Results in short."""
 
 
 class Log:
@@ -142,6 +150,15 @@ def swap(
         fleet.update(number + 1, other, external_id=mine, chain=chain),
         Change(number + 2, Op.UPDATE, one, mine, asked, before, chain=chain),
     ]
+
+
+def renamed(fleet: Fleet, count: int) -> list[Change]:
+    return [fleet.update(number, each, name=f"New {number}") for number, each in enumerate(fleet.ids[:count])]
+
+
+def external_ids(fleet: Fleet, *ids: str) -> list[str | None]:
+    shown = fleet.shown()
+    return [shown[each]["external_id"] for each in ids]
 
 
 def counted(results: Iterable[str]) -> dict[str, int]:
