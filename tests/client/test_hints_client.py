@@ -2,15 +2,14 @@
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from dub_source.client import NO_RETRY, DubClient, RetryPolicy
+from dub_source.client import NO_RETRY, DubClient
 from dub_source.client.sales import Sale, SalesPage
 from dub_source.errors import (
     Forbidden,
@@ -23,31 +22,14 @@ from dub_source.errors import (
     Unauthorized,
     Unprocessable,
 )
-from dub_source.settings import Settings
-from tests.client.scripted_server import KEY, Reply, ScriptedServer, Seen, answer, refusal
+from tests.client.conftest import Serve
+from tests.client.scripted_server import Reply, ScriptedServer, answer, refusal
 
-QUICK = RetryPolicy(initial_wait_s=0.001, max_wait_s=0.002)
 SECRETS = ("Sentinel Name", "sentinel@example.test", "203.0.113.7", "sentinel-external", "Sentinelville")
 AT = "2026-06-15T10:00:00.123Z"
 MOMENT = datetime(2026, 6, 15, 10, 0, 0, 123_000, tzinfo=UTC)
 
-Serve = Callable[..., tuple[ScriptedServer, DubClient]]
 READS: tuple[tuple[str, str], ...] = (("sale_events", "/events"), ("commissions", "/commissions"))
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Start a server with a script and a client for it; both end with the test."""
-    with ExitStack() as stack:
-
-        def start(
-            script: Sequence[Reply] | Callable[[Seen], Reply], *, retry: RetryPolicy = QUICK
-        ) -> tuple[ScriptedServer, DubClient]:
-            server = stack.enter_context(ScriptedServer(script))
-            settings = Settings(KEY, base_url=server.url, read_timeout_s=5.0)
-            return server, stack.enter_context(DubClient(settings, retry=retry))
-
-        yield start
 
 
 def person(customer_id: object) -> dict[str, Any]:
