@@ -46,7 +46,6 @@ def periods(
     series: Mapping[str, str],
     *,
     width: int,
-    height: int = 180,
     labels: str = NUMBERS,
     stacked: bool = True,
 ) -> alt.TopLevelMixin:
@@ -56,7 +55,6 @@ def periods(
         rows: one for each column and series.
         series: the names of the series and their colours, as in the legend; one alone has no legend.
         width: in pixels.
-        height: of the columns.
         labels: an expression that writes a value at the axis.
         stacked: whether the series add up; otherwise the later one stands before the earlier one.
     """
@@ -82,7 +80,7 @@ def periods(
             description=alt.Description("said:N"),
         )
     )
-    return _sized(chart, width, height)
+    return _sized(chart, width, 180)
 
 
 def ranking(rows: Rows, *, width: int) -> alt.TopLevelMixin:
@@ -125,7 +123,7 @@ def heat(rows: Rows, *, width: int, months: Sequence[str]) -> alt.TopLevelMixin:
     return _sized(cells + texts, width, _BAR * max(len(months), 1))
 
 
-def buckets(rows: Rows, *, width: int, height: int = 200) -> alt.TopLevelMixin:
+def buckets(rows: Rows, *, width: int) -> alt.TopLevelMixin:
     """Columns of ranges in their order: ``place``, ``name``, ``value``, ``text``."""
     base = alt.Chart(_data(rows)).encode(
         x=alt.X(
@@ -147,12 +145,12 @@ def buckets(rows: Rows, *, width: int, height: int = 200) -> alt.TopLevelMixin:
     )
     bars = base.mark_bar(cornerRadiusEnd=3, color=ACCENT)
     texts = base.mark_text(baseline="bottom", dy=-4, aria=False).encode(text="text:N")
-    return _sized(bars + texts, width, height)
+    return _sized(bars + texts, width, 200)
 
 
-def trend(rows: Rows, *, width: int, height: int = 120, labels: str = SHARES) -> alt.TopLevelMixin:
+def trend(rows: Rows, *, width: int, height: int = 120) -> alt.TopLevelMixin:
     """A line over time: ``day``, ``value``."""
-    base = alt.Chart(_data(rows)).encode(x=_moments(rows, width), y=_amount("value", labels))
+    base = alt.Chart(_data(rows)).encode(x=_moments(rows, width), y=_amount("value", SHARES))
     line = base.mark_line(color=THIRD, strokeWidth=2, aria=False)
     points = base.mark_point(filled=True, size=36, color=THIRD, opacity=1).encode(
         description=alt.Description("said:N")

@@ -16,6 +16,7 @@ import pyarrow as pa
 from dub_source.changes.columns import MOMENT, plain
 from dub_source.changes.scratch import ScratchDatabase
 from dub_source.reverse.fields import PLANNED
+from dub_source.reverse.push_tables import SETTLED
 
 _MEMORY = "192MB"
 _BATCH = 10_000
@@ -29,7 +30,6 @@ _MIRROR: dict[str, pa.DataType] = {
     "deleted_at": MOMENT,
 }
 """Columns of the mirror that matter here, and their types."""
-_SETTLED = ("customer_id", "field", "asked", "answered")
 EITHER = "update or create"
 """What is done with rows that create customers who are not there."""
 
@@ -92,7 +92,8 @@ class Comparison:
     def settle(self, settled: pa.Table) -> None:
         """Take in what was asked and answered before: ``customer_id, field, asked, answered``."""
         self._database.take(
-            f"CREATE TABLE settled AS SELECT {', '.join(_SETTLED)} FROM arriving", settled.select(_SETTLED)
+            f"CREATE TABLE settled AS SELECT {', '.join(SETTLED.names)} FROM arriving",
+            settled.select(SETTLED.names),
         )
 
     def own(self, owned: pa.Array) -> None:

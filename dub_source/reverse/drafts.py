@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from dub_source.reverse.model import Change, Values
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS = 24
 
 
@@ -52,7 +52,7 @@ def plan_id(*facts: str | None, drafts: Iterable[Draft]) -> str:
 def _encoded(draft: Draft) -> bytes:
     change = draft.change
     observed = change.observed_at
-    moment = None if observed is None else str((observed - _EPOCH) // timedelta(microseconds=1))
+    moment = None if observed is None else str((observed - EPOCH) // timedelta(microseconds=1))
     texts = [change.op.value, change.customer_id, change.external_id, moment, draft.version]
     _add(texts, change.asked)
     _add(texts, change.before)

@@ -8,7 +8,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,15 @@ import pyarrow as pa
 from dub_source.reverse import guards
 from dub_source.reverse.comparison import EITHER, Comparison
 from dub_source.reverse.counting import counts, requests
-from dub_source.reverse.drafts import Draft, plan_id
+from dub_source.reverse.drafts import EPOCH, Draft, plan_id
 from dub_source.reverse.fields import PLANNED, WRITABLE, stands
 from dub_source.reverse.model import Change, Op, Plan
 from dub_source.reverse.order import UNIQUE, alike, in_order
+from dub_source.reverse.push_tables import SETTLED
 from dub_source.reverse.sync_file import Sync
 from dub_source.table_names import CUSTOMERS
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEFAULTS = {"update": "update", "upsert": EITHER, "create": "create", "delete": "delete", "mirror": EITHER}
-
-SETTLED = pa.schema([(name, pa.string()) for name in ("customer_id", "field", "asked", "answered")])
-"""What was asked and answered before. Once it was asked and is still asked, and what was answered is still
-there, it is no change: an avatar that Dub has stored under an address of its own, an ignored country."""
 
 _Settled = Collection[tuple[str, str, str | None, str | None]]
 
@@ -97,7 +93,7 @@ def plan_changes(
         desired: ``row``, ``key``, perhaps ``op``, and a text column for each column to write.
         mirror: the rows of the table of customers: ``id``, the columns of PLANNED, ``name_generated``,
             ``row_hash``, ``observed_at``, ``deleted_at``; those of them that it has.
-        settled: as :data:`SETTLED` says.
+        settled: as :data:`~dub_source.reverse.push_tables.SETTLED` says.
         owned: ids of those whom a mirror may delete.
         table: name of the table of customers.
         hidden: columns that the table leaves out or holds as hashes.
@@ -225,7 +221,7 @@ def _draft(
         external_id=row["external_id"],
         asked=asked,
         before=before,
-        observed_at=None if observed is None else _EPOCH + timedelta(microseconds=observed),
+        observed_at=None if observed is None else EPOCH + timedelta(microseconds=observed),
     )
     return Draft(change, row["row"], row["row_hash"])
 

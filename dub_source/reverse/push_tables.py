@@ -69,7 +69,8 @@ LOG_SCHEMA = pa.schema(
     ]
 )
 SETTLED = pa.schema([("customer_id", _TEXT), ("field", _TEXT), ("asked", _TEXT), ("answered", _TEXT)])
-"""What was asked of Dub once and what it made of it."""
+"""What was asked and answered before. Once it was asked and is still asked, and what was answered is still
+there, it is no change: an avatar that Dub has stored under an address of its own, an ignored country."""
 
 
 def change_key(plan_id: str, number: int) -> str:

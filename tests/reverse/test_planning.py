@@ -9,7 +9,8 @@ import pytest
 
 from dub_source.errors import PlanRefused
 from dub_source.reverse.model import Change, Op
-from dub_source.reverse.planning import SETTLED, Planned, plan_changes
+from dub_source.reverse.planning import Planned, plan_changes
+from dub_source.reverse.push_tables import SETTLED
 from dub_source.reverse.sync_file import Sync
 from tests.reverse.states import START, Row, customer, desired, mirror
 
