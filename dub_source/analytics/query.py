@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dub_source.analytics.definitions import ALL_COLUMNS, VIEWS, View
+from dub_source.analytics.definitions import VIEWS
+from dub_source.analytics.view import ALL_COLUMNS, View
 from dub_source.errors import SettingsError
 from dub_source.table_names import CUSTOMERS, HISTORY, SYNC_RUNS
 
