@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dub_source.reverse.drafts import Draft
-from dub_source.reverse.guards import refuse_swap
 from dub_source.reverse.model import Change, Op
+from dub_source.reverse.row_guards import refuse_swap
 
 UNIQUE = ("external_id", "stripe_customer_id")
 """Columns in which no two customers can have the same value."""

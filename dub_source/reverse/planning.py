@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dub_source.reverse import guards
+from dub_source.reverse import guards, row_guards
 from dub_source.reverse.comparison import EITHER, Comparison
 from dub_source.reverse.counting import counts, requests
 from dub_source.reverse.drafts import EPOCH, Draft, plan_id
@@ -102,7 +102,7 @@ def plan_changes(
     Raises:
         PlanRefused: if a guard stops it.
     """
-    guards.check_some(desired.num_rows)
+    row_guards.check_some(desired.num_rows)
     with (
         tempfile.TemporaryDirectory(prefix="dub_source_plan_") as temporary,
         Comparison(folder or Path(temporary), key=sync.key) as comparison,
@@ -116,7 +116,7 @@ def plan_changes(
         deletes = [*_deletes(sync, comparison)]
         _check_claims(comparison, drafts, deletes)
         living, unmatched = comparison.living, comparison.unmatched
-    guards.check_values(drafts)
+    row_guards.check_values(drafts)
     guards.check_deletes(
         len(deletes), living=living, max_deletes=sync.max_deletes, max_delete_share=sync.max_delete_share
     )
@@ -140,19 +140,19 @@ def plan_changes(
 def _check_rows(sync: Sync, comparison: Comparison, hidden: Collection[str]) -> None:
     columns = _compared(sync, comparison)
     if sync.sync_mode == "update" and comparison.updates:
-        guards.check_writes(columns)
-    guards.check_columns(columns, sync.key, comparison.mirrored, hidden=hidden)
-    guards.check_keys(sync.key, missing=comparison.without_key(), repeated=comparison.repeated())
-    guards.check_ops(
+        row_guards.check_writes(columns)
+    row_guards.check_columns(columns, sync.key, comparison.mirrored, hidden=hidden)
+    row_guards.check_keys(sync.key, missing=comparison.without_key(), repeated=comparison.repeated())
+    row_guards.check_ops(
         sync.sync_mode,
         unknown=comparison.with_other_op("update", "create", "delete", EITHER),
         not_deleting=comparison.with_other_op("delete") if sync.sync_mode == "delete" else [],
     )
     if sync.key in comparison.columns:
-        guards.check_key_column(comparison.other_than_key(sync.key))
+        row_guards.check_key_column(comparison.other_than_key(sync.key))
     if sync.key == "id":
-        guards.check_creates(comparison.with_other_op("update", "delete", EITHER))
-    guards.check_matches(sync.key, comparison.several())
+        row_guards.check_creates(comparison.with_other_op("update", "delete", EITHER))
+    row_guards.check_matches(sync.key, comparison.several())
 
 
 def _compared(sync: Sync, comparison: Comparison) -> list[str]:
@@ -246,19 +246,19 @@ def _check_claims(comparison: Comparison, drafts: Sequence[Draft], deletes: Sequ
                 claims[value].append(draft.row)
         twice[column] = [row for rows in claims.values() if len(rows) > 1 for row in rows]
         holders += [
-            guards.Holder(claims[value][0], column, each, deleted=each in deleted)
+            row_guards.Holder(claims[value][0], column, each, deleted=each in deleted)
             for value, customers in comparison.holders(column, claims).items()
             for each in customers
             if each not in changes or column not in changes[each].asked
         ]
         spelled += [
-            guards.Holder(rows[0], column, going[column, alike(value)], deleted=True)
+            row_guards.Holder(rows[0], column, going[column, alike(value)], deleted=True)
             for value, rows in claims.items()
             if going and (column, alike(value)) in going
         ]
-    guards.check_claims(twice)
-    guards.check_holders(holders)
-    guards.check_spelling(spelled)
+    row_guards.check_claims(twice)
+    row_guards.check_holders(holders)
+    row_guards.check_spelling(spelled)
 
 
 def _passed(sync: Sync, deletes: int, living: int) -> tuple[str, ...]:

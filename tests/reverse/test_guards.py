@@ -9,7 +9,7 @@ import pytest
 from dub_source import errors
 from dub_source.errors import OtherWorkspace, PlanRefused
 from dub_source.failures import ExitCode, explain
-from dub_source.reverse import guards
+from dub_source.reverse import guards, row_guards
 from dub_source.reverse.planning import Planned, plan_changes
 from dub_source.reverse.sync_file import Sync
 from tests.reverse.states import START, Row, customer, desired, mirror
@@ -264,7 +264,7 @@ def test_columns_that_the_warehouse_does_not_hold_as_dub_does() -> None:
     def refused(compared: list[str], hidden: set[str]) -> bool:
         mirrored = ["id", "external_id", "name"]
         return stops(
-            guards.check_columns, compared=compared, key="external_id", mirror=mirrored, hidden=hidden
+            row_guards.check_columns, compared=compared, key="external_id", mirror=mirrored, hidden=hidden
         )
 
     assert not refused(["name"], {"email"})
