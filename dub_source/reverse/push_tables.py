@@ -84,7 +84,7 @@ def as_json(values: Values) -> str:
 
 
 def plan_rows(plan: Plan, remarks: str | None = None) -> pa.Table:
-    """A row of ``push_plans``; ``remarks`` as of :class:`~dub_source.reverse.summary.Remarks`."""
+    """A row of ``push_plans``; ``remarks`` as of :class:`~dub_source.reverse.remarks.Remarks`."""
     row = {name: getattr(plan, name) for name in PLAN_SCHEMA.names if name not in ("table_name", "remarks")}
     row |= {"table_name": plan.table, "counts": orjson.dumps(dict(plan.counts)).decode(), "remarks": remarks}
     return pa.Table.from_pylist([row], schema=PLAN_SCHEMA)

@@ -3,12 +3,12 @@
 Values are hidden unless somebody asks for them: what a plan prints ends up in the logs of whatever ran it.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from dub_source.reverse.model import KINDS, Change, Op, Plan, Values
+from dub_source.reverse.remarks import Remarks, final, first_ids, warnings
 
 SAMPLES = 3
 """Changes of each kind that are shown."""
@@ -18,36 +18,6 @@ _NOT_KEPT = (
     "An earlier version made this plan, and has not kept which guards it passed and what it costs in time."
 )
 _PUBLIC = frozenset({"country"})
-
-
-@dataclass(frozen=True, slots=True)
-class Remarks:
-    """What there is to say about a plan that is in none of its numbers. Nothing of it is about people.
-
-    Attributes:
-        passed: guards that it passed, in words.
-        ignored: columns of the desired state that are left out.
-        notes: what else there is to say: of a revert, what cannot come back.
-        final: what of it cannot be undone, in sentences.
-        requests_per_s: that may be sent; None if the key's limit is not known.
-    """
-
-    passed: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    final: tuple[str, ...] = ()
-    requests_per_s: float | None = None
-
-    def text(self) -> str:
-        """As a JSON text, to be stored with the plan."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def of(cls, text: str) -> "Remarks":
-        """Those that were stored."""
-        values = json.loads(text)
-        lists = {name: tuple(values[name]) for name in ("passed", "ignored", "notes", "final")}
-        return cls(**lists, requests_per_s=values["requests_per_s"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +181,7 @@ def summarize(
             tuple(passed),
             tuple(ignored),
             tuple(notes),
-            tuple(_final(plan.counts, _first_ids(changes))),
+            tuple(final(plan.counts, first_ids(changes))),
             requests_per_s,
         ),
         show_values=show_values,
@@ -230,61 +200,14 @@ def summary_of(
         show_values: whether to show people's values.
     """
     if remarks is None:
-        remarks = Remarks(notes=(_NOT_KEPT,), final=tuple(_final(plan.counts)))
-    return Summary(plan, tuple(samples), tuple(_warnings(plan.counts)), remarks, show_values)
+        remarks = Remarks(notes=(_NOT_KEPT,), final=tuple(final(plan.counts)))
+    return Summary(plan, tuple(samples), tuple(warnings(plan.counts)), remarks, show_values)
 
 
 def _first_of_each_kind(changes: Sequence[Change]) -> Iterator[list[Change]]:
     for kind in KINDS:
         matching = (each for each in changes if (each.op, each.temporary) == kind)
         yield [each for each, _ in zip(matching, range(SAMPLES), strict=False)]
-
-
-def _final(counts: Mapping[str, int], first_ids: int = 0) -> Iterator[str]:
-    """What a revert cannot bring back."""
-    if number := counts.get("delete", 0):
-        yield (
-            f"{_customers(number)} will be deleted for good: no plan brings them back, and their commissions "
-            "stay without a customer."
-        )
-    if number := counts.get("create", 0):
-        yield (
-            f"{_customers(number)} will be created: a revert leaves them there unless it is told to delete "
-            "them, which is final."
-        )
-    if first_ids:
-        yield (
-            f"{_customers(first_ids)} will get a first external id, which can be changed later, but not "
-            "taken away."
-        )
-
-
-def _first_ids(changes: Sequence[Change]) -> int:
-    return sum(
-        each.op is Op.UPDATE and bool(each.asked.get("external_id")) and not each.before.get("external_id")
-        for each in changes
-    )
-
-
-def _warnings(counts: Mapping[str, int]) -> list[str]:
-    warnings = []
-    if number := counts.get("swap", 0):
-        warnings.append(
-            f"{_customers(number)} will have a temporary external id, or no Stripe id, for a moment: what is "
-            "tracked meanwhile under the one that is free may make a new customer, who then keeps it."
-        )
-    if number := counts.get("update.external_id", 0):
-        warnings.append(
-            f"{_customers(number)} will have another external id, and Dub knows the old one no more at once: "
-            "whatever tracks them must use the new one."
-        )
-    if number := counts.get("update.country", 0):
-        warnings.append(f"Dub is known to ignore the country, which is to change {number:,} times.")
-    return warnings
-
-
-def _customers(number: int) -> str:
-    return f"{number:,} {'customer' if number == 1 else 'customers'}"
 
 
 def _text(value: str | None) -> str:

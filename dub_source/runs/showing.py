@@ -3,8 +3,9 @@
 from dub_source.destinations import Target
 from dub_source.errors import InvalidArgument
 from dub_source.reverse.model import Plan
+from dub_source.reverse.remarks import Remarks
 from dub_source.reverse.stored import Stored
-from dub_source.reverse.summary import SAMPLES, Remarks, summary_of
+from dub_source.reverse.summary import SAMPLES, summary_of
 from dub_source.runs.applying import find_plan
 from dub_source.runs.planning import PlanResult
 from dub_source.runs.warehouse import reading
