@@ -22,7 +22,7 @@ _REBIRTH = "create again with the same id"
 class Workspace(World):
     """The world of the promises' tests, to which others write, too.
 
-    ``born_at`` and ``died_at`` tell a life's times in epoch seconds.
+    ``born_at`` tells when a life began, in epoch seconds.
     """
 
     def __init__(self, sandbox: Sandbox, did: Counter[str]) -> None:
@@ -37,9 +37,6 @@ class Workspace(World):
 
     def born_at(self, life: Life) -> float:
         return self.times[life.born]
-
-    def died_at(self, life: Life) -> float | None:
-        return None if life.died is None else self.times[life.died]
 
     def change(self, source: random.Random, kinds: Sequence[str], times: int) -> None:
         """Do some things now."""
