@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.readers import rest_api_load
+from benchmarks.readers import loop_pages, rest_api_load
 
 DATABASE = "peer.duckdb"
 TABLE = "crm.customers"
@@ -74,22 +74,7 @@ def main(name: str, folder: Path) -> None:
 
 
 def _loop(url: str, key: str, folder: Path) -> str | None:
-    import requests
-
-    def pages() -> Iterator[list[dict[str, Any]]]:
-        parameters = {"pageSize": str(_PAGE), "includeExpandedFields": "true"}
-        with requests.Session() as session:
-            session.headers["Authorization"] = f"Bearer {key}"
-            while True:
-                answer = session.get(f"{url}/customers", params=parameters, timeout=60)
-                answer.raise_for_status()
-                rows = answer.json()
-                if not rows:
-                    return
-                yield rows
-                parameters["startingAfter"] = rows[-1]["id"]
-
-    return _stored(pages(), folder)
+    return _stored(loop_pages(url, key), folder)
 
 
 def _sdk(url: str, key: str, folder: Path) -> str | None:

@@ -69,7 +69,7 @@ def _sdk(url: str, key: str, folder: Path) -> Delivered:  # noqa: ARG001
     return _collect(ids())
 
 
-def _loop(url: str, key: str, **order: str) -> Iterator[str]:
+def loop_pages(url: str, key: str, **order: str) -> Iterator[list[dict[str, Any]]]:
     """What Dub's reference describes: each page starts after the last id of the one before."""
     import requests
 
@@ -82,8 +82,12 @@ def _loop(url: str, key: str, **order: str) -> Iterator[str]:
             rows = answer.json()
             if not rows:
                 return
-            yield from (row["id"] for row in rows)
+            yield rows
             parameters["startingAfter"] = rows[-1]["id"]
+
+
+def _loop(url: str, key: str, **order: str) -> Iterator[str]:
+    return (row["id"] for rows in loop_pages(url, key, **order) for row in rows)
 
 
 def _loop_desc(url: str, key: str, folder: Path) -> Delivered:  # noqa: ARG001
