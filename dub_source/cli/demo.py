@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dub_source.cli.reporting import echo_table, found_by_the_shell, progress, summary
+from dub_source.cli.load_words import summary
+from dub_source.cli.reporting import echo_table, found_by_the_shell, progress
 
 if TYPE_CHECKING:
     from dub_source.sandbox import Sandbox

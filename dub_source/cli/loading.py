@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dub_source.cli.load_words import in_one_line, summary
 from dub_source.cli.options import (
     EXIT_CODES,
     form_of,
@@ -17,7 +18,7 @@ from dub_source.cli.options import (
     some_workspaces,
     target_of,
 )
-from dub_source.cli.reporting import exit_on_error, in_one_line, progress, say, say_result, summary
+from dub_source.cli.reporting import exit_on_error, progress, say, say_result
 from dub_source.cli.workspaces import chosen_workspaces, load_some
 from dub_source.process import unhurried_garbage_collector
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dub_source.cli.json_log import log, logs_json
-from dub_source.cli.reporting import event_in_words, in_one_line, say
+from dub_source.cli.load_words import in_one_line
+from dub_source.cli.reporting import event_in_words, say
 from dub_source.cli.streams import tell
 from dub_source.errors import SettingsError
 from dub_source.process import unhurried_garbage_collector
