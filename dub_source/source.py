@@ -24,6 +24,7 @@ from dub_source.settings import DEFAULT_BASE_URL, DEFAULT_RATE_SHARE, Settings
 from dub_source.state import State
 from dub_source.sync import RUN_SCHEMA, Observer, Options, Report
 from dub_source.table_names import (
+    COMMON,
     CUSTOMERS,
     FILTERED,
     HISTORY,
@@ -232,10 +233,10 @@ def checked_table_name(name: object, *, filtered: bool) -> str:
             "letters, digits and underscores, not beginning with a digit or _dlt, not ending with an "
             "underscore."
         )
-    if name == SYNC_RUNS or name.endswith((HISTORY_SUFFIX, VALIDITY_SUFFIX)):
+    if name in COMMON or name.endswith((HISTORY_SUFFIX, VALIDITY_SUFFIX)):
         raise SettingsError(
-            f"The table_name must not be {SYNC_RUNS} nor end with {HISTORY_SUFFIX} or {VALIDITY_SUFFIX}, "
-            "because such tables belong to one of customers: choose another name."
+            f"The table_name must not be {', '.join(COMMON)} nor end with {HISTORY_SUFFIX} or "
+            f"{VALIDITY_SUFFIX}, because such tables belong to one of customers: choose another name."
         )
     if filtered and name == CUSTOMERS:
         raise SettingsError(

@@ -10,6 +10,8 @@ PUSH_PLANS = "push_plans"
 PUSH_CHANGES = "push_changes"
 PUSH_LOG = "push_log"
 ERASURES = "erasures"
+COMMON = (SYNC_RUNS, PUSH_PLANS, PUSH_CHANGES, PUSH_LOG, ERASURES)
+"""One of each in a dataset, whatever its tables of customers are called."""
 
 HISTORY_SUFFIX = "_history"
 VALIDITY_SUFFIX = "_validity"

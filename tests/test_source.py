@@ -19,6 +19,7 @@ from dub_source.sandbox import Fault, Sandbox
 from dub_source.sandbox.model import Customer
 from dub_source.sandbox.store import Store
 from dub_source.sync import Observer, Report
+from dub_source.table_names import COMMON
 from tests.conftest import StartSandbox
 
 
@@ -422,6 +423,12 @@ def test_a_table_name_that_dlt_would_change_is_refused(sandbox: Sandbox, name: A
 def test_a_table_name_that_dlt_keeps_is_accepted(sandbox: Sandbox, pipeline: dlt.Pipeline, name: str) -> None:
     pipeline.run(dub(table_name=name))
     assert name in pipeline.default_schema.data_table_names()
+
+
+@pytest.mark.parametrize("name", (*COMMON, "customers_history", "people_validity"))
+def test_the_table_of_customers_is_none_of_the_others(sandbox: Sandbox, name: str) -> None:
+    with pytest.raises(SettingsError, match="table_name must not be sync_runs, push_plans"):
+        dub(table_name=name)
 
 
 def test_a_selection_does_not_go_into_the_table_of_everybody(sandbox: Sandbox) -> None:
