@@ -34,8 +34,15 @@ GOOD = Status(
 )
 
 
-def stored(plan_id: str, results: dict[Result, int], *, sync: str = "names", changes: int = 3) -> StoredPlan:
-    plan = Plan(plan_id, sync, "update", "customers", before(1), changes, {}, 3, 0, 0, "b", 4)
+def stored(
+    plan_id: str,
+    results: dict[Result, int],
+    *,
+    sync: str = "names",
+    mode: str = "update",
+    changes: int = 3,
+) -> StoredPlan:
+    plan = Plan(plan_id, sync, mode, "customers", before(1), changes, {}, 3, 0, 0, "b", 4)
     return StoredPlan(plan, results)
 
 
@@ -80,6 +87,22 @@ def test_all_is_well() -> None:
             {"plans": (stored("plan_a", {Result.APPLIED: 1}),)},
             "plan_a was begun and has not come to its end",
             "dub-source apply plan_a",
+        ),
+        (
+            {
+                "plans": (stored("plan_a", {Result.NOT_ATTEMPTED: 3}, mode="erase"),),
+                "erasures": {"plan_a": "cus_1"},
+            },
+            "the erasure plan_a was begun and is not done",
+            "dub-source erase --id cus_1 --yes",
+        ),
+        (
+            {
+                "plans": (stored("plan_a", {Result.REJECTED: 1}, mode="erase"),),
+                "rejections": (Rejection("plan_a", "Bad.", 422, "unprocessable_entity", 1, "cus_2"),),
+            },
+            "1 change was rejected of plan_a",
+            "dub-source erase --id cus_2 --yes",
         ),
         (
             {

@@ -32,7 +32,7 @@ def about_plan(result: PlanResult, workspace: str | None = None) -> str:
     if result.finished:
         lines += [
             "It is finished; what was rejected can be sent again:",
-            f"  {apply_command(result, workspace)} --retry-rejected",
+            f"  {apply_command(result, workspace, rejected=True)}",
         ]
     else:
         lines += ["Nothing has been written to Dub. Apply it:", f"  {apply_command(result, workspace)}"]
@@ -53,14 +53,18 @@ def about_apply(result: ApplyResult, workspace: str | None = None) -> str:
     elif counts.get("rejected"):
         lines += [
             "Send again what was rejected:",
-            f"  {apply_command(result, workspace)} --retry-rejected",
+            f"  {apply_command(result, workspace, rejected=True)}",
         ]
     return "\n".join(lines)
 
 
-def apply_command(result: PlanResult | ApplyResult, workspace: str | None) -> str:
-    """What to type to apply a plan."""
-    return here(f"dub-source apply {result.plan.plan_id}", workspace, result.target)
+def apply_command(result: PlanResult | ApplyResult, workspace: str | None, *, rejected: bool = False) -> str:
+    """What to type to apply a plan, or what was rejected of it."""
+    if result.plan.erases:  # By the names that it was made for, which are stored nowhere.
+        command = "dub-source erase --from FILE --yes"
+    else:
+        command = f"dub-source apply {result.plan.plan_id}{' --retry-rejected' if rejected else ''}"
+    return here(command, workspace, result.target)
 
 
 def _counted(counts: Mapping[Result, int]) -> str:

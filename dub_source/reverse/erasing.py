@@ -29,13 +29,12 @@ from dub_source.extraction import spool_folder
 from dub_source.reverse.counting import counts, requests
 from dub_source.reverse.drafts import Draft, plan_id
 from dub_source.reverse.journal import scrub_journals
-from dub_source.reverse.model import IN_EFFECT, Change, Op, Outcome, Plan, Result
+from dub_source.reverse.model import ERASE, IN_EFFECT, Change, Op, Outcome, Plan, Result
 from dub_source.reverse.persons import Person
 from dub_source.reverse.push_tables import change_key
 from dub_source.reverse.store import PushStore
 from dub_source.table_names import ERASURES, HISTORY_SUFFIX, PUSH_CHANGES, PUSH_LOG, history_of
 
-MODE = "erase"
 ERASURE_SCHEMA = pa.schema(
     [
         pa.field("erasure_key", pa.string(), nullable=False),
@@ -68,9 +67,9 @@ def erase_plan(persons: Sequence[Person], *, table: str, nobodies: int) -> tuple
     ids = sorted(each.customer_id for each in persons)
     changes = [Change(number, Op.DELETE, customer_id) for number, customer_id in enumerate(ids)]
     made = Plan(
-        plan_id=plan_id(MODE, MODE, table, drafts=[Draft(each) for each in changes]),
-        sync=MODE,
-        sync_mode=MODE,
+        plan_id=plan_id(ERASE, ERASE, table, drafts=[Draft(each) for each in changes]),
+        sync=ERASE,
+        sync_mode=ERASE,
         table=table,
         created_at=datetime.min.replace(tzinfo=UTC),
         changes=len(changes),

@@ -86,6 +86,10 @@ class Change:
     temporary: bool = False
 
 
+ERASE = "erase"
+"""The ``sync_mode`` of erasures."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What an apply does, all of it, and nothing else.
@@ -121,6 +125,11 @@ class Plan:
     requests: int
     reverts: str | None = None
     max_age_h: float = 24.0
+
+    @property
+    def erases(self) -> bool:
+        """Whether it is an erasure, which is not over when Dub has deleted."""
+        return self.sync_mode == ERASE
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from dub_source.reverse.push_tables import (
     settled_of,
 )
 from dub_source.state import State
-from dub_source.table_names import CUSTOMERS, PUSH_CHANGES, PUSH_LOG, PUSH_PLANS, SYNC_RUNS
+from dub_source.table_names import CUSTOMERS, ERASURES, PUSH_CHANGES, PUSH_LOG, PUSH_PLANS, SYNC_RUNS
 
 MIRRORED = (
     "id",
@@ -44,7 +44,13 @@ MIRRORED = (
 )
 """The columns of a customer that plans are made from."""
 
-_TABLES = {"plans": PUSH_PLANS, "changes": PUSH_CHANGES, "log": PUSH_LOG, "runs": SYNC_RUNS}
+_TABLES = {
+    "plans": PUSH_PLANS,
+    "changes": PUSH_CHANGES,
+    "log": PUSH_LOG,
+    "runs": SYNC_RUNS,
+    "erasures": ERASURES,
+}
 DONE = ", ".join(f"'{each}'" for each in ("applied", "accepted_not_applied", "already_applied"))
 """Results of changes that Dub has accepted, for a query."""
 
@@ -128,6 +134,16 @@ class Stored:
             )
             found += [Rejection(**row) for row in rows.to_pylist()]
         return sorted(found, key=lambda each: (-each.changes, each.plan_id, each.reason or ""))
+
+    def erasures(self) -> dict[str, str]:
+        """Erasures that were begun and are not done: by plan, the id of one of the customers."""
+        rows = self._read(
+            pa.schema([("plan_id", pa.string()), ("customer_id", pa.string())]),
+            "erasures",
+            "SELECT e.{plan_id}, min(c.{customer_id}) FROM {ERASURES} e JOIN {CHANGES} c "
+            "ON c.{plan_id} = e.{plan_id} WHERE e.{erased_at} IS NULL GROUP BY e.{plan_id} ORDER BY 1",
+        )
+        return dict(zip(rows["plan_id"].to_pylist(), rows["customer_id"].to_pylist(), strict=True))
 
     def remarks(self, plan_id: str) -> str | None:
         """What else was said about a plan when it was made, as it was given to ``save_plan``."""

@@ -52,7 +52,7 @@ def apply(
         Also when it was stopped: see ``stopped_by``. Then the same again goes on.
 
     Raises:
-        InvalidArgument: if there is no such plan.
+        InvalidArgument: if there is no such plan, or it is an erasure, which is more than its deletes.
         PlanRefused: if it is too old, or the customers have another form since.
         OtherWorkspace: if the key leads to another workspace.
         DubError: for everything else that a person can do something about.
@@ -60,12 +60,23 @@ def apply(
     deadline = Deadline.after(max_seconds)
     with pushing(target, pipelines_dir, options) as place:
         plan = find_plan(place.store, plan_id)
+        _check_no_erasure(place.store, plan)
         max_age_h = plan.max_age_h if max_plan_age_h is None else max_plan_age_h
         return Course(place, plan, target).run(
             retry_rejected=retry_rejected,
             check=lambda: guards.check_plan_age(plan.created_at, now=clock(), max_age_h=max_age_h),
             observer=observer,
             deadline=deadline,
+        )
+
+
+def _check_no_erasure(store: Stored, plan: Plan) -> None:
+    """Raise InvalidArgument for one: deleted in Dub alone, persons would seem to be forgotten."""
+    if plan.erases:
+        persons = " ".join(f"--id {each.customer_id}" for each in store.first_changes(plan.plan_id, 1))
+        raise InvalidArgument(
+            f"The plan {plan.plan_id} is an erasure, which removes values from the warehouse, too: carry it "
+            f"out with dub-source erase {persons} --yes, or with the names that it was made for."
         )
 
 

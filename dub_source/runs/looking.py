@@ -39,6 +39,7 @@ class Status:
         lately: what has happened in the last hours.
         plans: all that are stored and how far they are, the newest first.
         rejections: what Dub rejected of the newest plan of each sync.
+        erasures: those that were begun and are not done: by plan, the id of one of the customers.
     """
 
     at: datetime
@@ -55,6 +56,7 @@ class Status:
     lately: Lately = NOTHING
     plans: tuple[StoredPlan, ...] = field(default=(), repr=False)
     rejections: tuple[Rejection, ...] = ()
+    erasures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rejected(self) -> int:
@@ -95,6 +97,7 @@ class Status:
                 }
                 for each in self.rejections
             ],
+            "erasures": dict(self.erasures),
         }
 
     def plan_states(self) -> dict[str, int]:
@@ -163,6 +166,7 @@ def status_of(pipeline: dlt.Pipeline, table: str, now: datetime, lately_h: float
         lately=past.since(now - timedelta(hours=lately_h), lately_h),
         plans=tuple(plans),
         rejections=tuple(stored.rejections([each.plan_id for each in newest(plans).values()])),
+        erasures=stored.erasures(),
     )
 
 

@@ -130,16 +130,26 @@ def _about_failure(text: str, failed: PastRun) -> Problem:
 
 
 def _plans(there: Status) -> Iterator[Problem]:
+    for plan_id, customer_id in there.erasures.items():
+        yield Problem(f"the erasure {plan_id} was begun and is not done", _erase(customer_id))
     current = {plan.plan_id for plan in newest(list(there.plans)).values()}
     for each in there.plans:
         plan = each.plan
-        if plan.plan_id in current and there.state_of(each) is PlanState.BEGUN:
+        if plan.plan_id in current and there.state_of(each) is PlanState.BEGUN and not plan.erases:
             yield Problem(
                 f"{plan.plan_id} was begun and has not come to its end", f"dub-source apply {plan.plan_id}"
             )
+    erasures = {each.plan.plan_id for each in there.plans if each.plan.erases}
     for plan_id in dict.fromkeys(each.plan_id for each in there.rejections):
-        number = sum(each.changes for each in there.rejections if each.plan_id == plan_id)
+        rejected = [each for each in there.rejections if each.plan_id == plan_id]
+        number = sum(each.changes for each in rejected)
         changes = "change was" if number == 1 else "changes were"
-        yield Problem(
-            f"{number:,} {changes} rejected of {plan_id}", f"dub-source apply {plan_id} --retry-rejected"
-        )
+        again = f"dub-source apply {plan_id} --retry-rejected"
+        if plan_id in erasures:
+            again = _erase(rejected[0].customer_id)
+        yield Problem(f"{number:,} {changes} rejected of {plan_id}", again)
+
+
+def _erase(customer_id: str | None) -> str:
+    """Goes on with all erasures that are not done, and with the one of this customer in any case."""
+    return f"dub-source erase --id {customer_id} --yes"

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from dub_source import runs
+from dub_source.cli import dub_source
 from dub_source.destinations.duckdb_file import DuckDBFile
 from dub_source.errors import DestinationError, InvalidArgument, OtherWorkspace, TooManyDeletes
 from dub_source.failures import ExitCode, explain
@@ -297,6 +299,44 @@ def test_who_cannot_be_deleted_keeps_everything(push_world: PushWorld) -> None:
     assert PERSON["email"] not in texts(world)
 
 
+def test_an_erasure_that_is_not_done_is_gone_on_with_by_erase_alone(push_world: PushWorld) -> None:
+    world = push_world
+    person = with_person(world)
+    result = erase(world, ids=[person], api_key=world.sandbox.key("viewer"))
+    assert result.plan is not None
+    plan_id = result.plan.plan.plan_id
+    # An apply would delete in Dub, leave the values here, and let everybody think that it was done.
+    with pytest.raises(InvalidArgument, match=f"erase --id {person} --yes"):
+        world.apply(plan_id)
+    assert person in world.sandbox.snapshot()
+    there = runs.status(world.target)
+    assert there.erasures == {plan_id: person}
+    (problem,) = runs.judge(there).problems
+    assert problem.command == f"dub-source erase --id {person} --yes"
+    assert erase(world, ids=[person]).complete
+    there = runs.status(world.target)
+    assert (there.erasures, runs.judge(there).problems) == ({}, ())
+
+
+@pytest.mark.only("duckdb")
+def test_status_knows_of_an_erasure_whose_deletes_are_done_and_nothing_else(
+    push_world: PushWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = push_world.sandbox.ids()[0]
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Erasing, "remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            erase(push_world, ids=[person])
+    assert person not in push_world.sandbox.snapshot()
+    assert list(runs.status(push_world.target).erasures.values()) == [person]
+    assert erase(push_world, ids=[person]).complete
+    assert runs.status(push_world.target).erasures == {}
+
+
 def test_another_workspace_is_noticed_before_anybody_is_deleted(
     push_world: PushWorld, make_push_world: MakePushWorld
 ) -> None:
@@ -420,12 +460,15 @@ def test_the_command_shows_then_does_it_and_says_nothing_about_people(push_world
     assert (code, person in world.sandbox.snapshot()) == (ExitCode.OK, True)
     assert "1 customers found: 1 to delete in Dub" in said
     assert "--yes" in said
-    code, shown, more = command(world, "erase", "--from", requests, "--yes", "--json")
+    shown = CliRunner().invoke(dub_source, ["show", *map(str, world.warehouse.arguments)])
+    assert "dub-source erase --from FILE --yes" in shown.output
+    assert "dub-source apply" not in shown.output
+    code, done, more = command(world, "erase", "--from", requests, "--yes", "--json")
     assert code == ExitCode.OK
-    assert (json.loads(shown)["erased"], json.loads(shown)["complete"]) == ([person], True)
+    assert (json.loads(done)["erased"], json.loads(done)["complete"]) == ([person], True)
     requests.unlink()
     assert holding(world.folder, *VALUES) == set()
-    assert not [value for value in VALUES if value in said + told + shown + more]
+    assert not [value for value in VALUES if value in said + told + shown.output + done + more]
     code, _, told = command(world, "erase")
     assert (code, told.count("\n"), "Nobody is named" in told) == (ExitCode.SETTINGS, 1, True)
     (world.folder / "no.csv").write_text("name\nx\n", encoding="utf-8")
