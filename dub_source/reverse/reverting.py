@@ -7,7 +7,7 @@ this is not offered as if it took something back.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -77,7 +77,12 @@ class _Affected:
 
 
 def revert_plan(
-    plan: Plan, changes: Sequence[Change], outcomes: Mapping[int, Outcome], *, delete_created: bool = False
+    plan: Plan,
+    changes: Sequence[Change],
+    outcomes: Mapping[int, Outcome],
+    *,
+    in_doubt: Collection[int] = (),
+    delete_created: bool = False,
 ) -> Reverted:
     """Plan the way back.
 
@@ -87,8 +92,17 @@ def revert_plan(
         plan: what is to be taken back.
         changes: all of it.
         outcomes: by number, as far as it was applied.
+        in_doubt: numbers of changes without an outcome that may be in effect: they were sent. Updates are
+            taken back like others; the way back looks, and does nothing where it is as it was.
         delete_created: whether to delete the customers that it created.
     """
+    doubtful = [each for each in changes if each.number in in_doubt]
+    assumed = {
+        each.number: Outcome(each.number, Result.APPLIED, each.customer_id)
+        for each in doubtful
+        if each.op is Op.UPDATE
+    }
+    outcomes = {**outcomes, **assumed}
     affected = _affected(changes, outcomes)
     wishes, unknown = _wishes(affected)
     blocked = _drop_blocked(wishes, affected, delete_created=delete_created)
@@ -102,6 +116,7 @@ def revert_plan(
     open_changes = sum(
         each.number not in outcomes or outcomes[each.number].result is Result.NOT_ATTEMPTED
         for each in changes
+        if each.number not in in_doubt
     )
     return Reverted(
         of=plan,
@@ -116,6 +131,7 @@ def revert_plan(
                 (blocked, _BLOCKED),
                 (unknown, _UNKNOWN),
                 (found_so, _FOUND_SO),
+                (len(doubtful) - len(assumed), _IN_DOUBT),
                 (open_changes, _OPEN),
             )
             if number
@@ -271,7 +287,11 @@ _FOUND_SO = (
     "Changes that were in effect before they were sent: {number}. They stay, because nobody can tell whether "
     "an apply of this plan, killed and gone on with on another machine, has made them, or somebody else."
 )
+_IN_DOUBT = (
+    "New customers and deletes that may be in effect, because an apply ended before it knew: {number}. Apply "
+    "that plan again, which finds out, and revert it then."
+)
 _OPEN = (
-    "Changes of the plan that were not attempted: {number}. There is nothing to take back of them, and "
-    "applying that plan again would go on with them."
+    "Changes of the plan that were not attempted: {number}. There is nothing to take back of them, unless an "
+    "apply was killed on another machine, and applying that plan again would go on with them."
 )

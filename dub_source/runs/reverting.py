@@ -7,9 +7,11 @@ from typing import Any
 
 from dub_source.destinations import Target
 from dub_source.reverse import guards
+from dub_source.reverse.journal import Journal
 from dub_source.reverse.model import Op
 from dub_source.reverse.reverting import Reverted, revert_plan
 from dub_source.reverse.sync_file import DEFAULT_DELETE_SHARE
+from dub_source.reverse.units import known
 from dub_source.runs.applying import find_plan
 from dub_source.runs.observed import observed
 from dub_source.runs.planning import PlanResult, stored_plan
@@ -51,8 +53,18 @@ def revert(
     with pushing(target, pipelines_dir, options) as place:
         store = place.store
         old = find_plan(store, plan_id)
+        changes = store.changes(old.plan_id)
+        # An apply that was killed has told the destination less than it has done.
+        with Journal(place.journals, old.plan_id) as journal:
+            so_far = known(
+                changes,
+                done=store.outcomes(old.plan_id),
+                journal=journal.outcomes,
+                sent=journal.sent,
+                retry_rejected=False,
+            )
         reverted = revert_plan(
-            old, store.changes(old.plan_id), store.outcomes(old.plan_id), delete_created=delete_created
+            old, changes, so_far.outcomes, in_doubt=so_far.sent, delete_created=delete_created
         )
         _check_deletes(
             place,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dub_source import runs
 from dub_source.reverse.journal import Journal
 from dub_source.reverse.model import Outcome, Result
 from tests.reverse.world import PushWorld
@@ -90,3 +91,24 @@ def test_that_of_a_plan_that_is_not_stored_stays(push_world: PushWorld) -> None:
     write_journal(world, "plan_0123456789abcdef01234567", APPLIED)
     world.load("incremental")
     assert left(world) == ["plan_0123456789abcdef01234567"]
+
+
+def test_what_a_killed_apply_has_done_is_taken_back(push_world: PushWorld) -> None:
+    """Its outcomes may all be in the journal yet, and of what was under way nobody knows the end."""
+    world = push_world
+    before = world.sandbox.snapshot()
+    plan_id = planned(world)
+    settled, in_effect, lost = world.sandbox.ids()[:3]
+    for each in (settled, in_effect):
+        world.sandbox.change(each, email=f"{each.lower()}@example.com")
+    done = replace(APPLIED, customer_id=settled, answered={"email": f"{settled.lower()}@example.com"})
+    write_journal(world, plan_id, done, sent=(1, 2))
+    back = runs.revert(world.target, plan_id, **world.here)
+    assert (back.plan.counts, back.summary.remarks.notes) == ({"update": 3, "update.email": 3}, ())
+    world.apply(back)
+    assert world.results(back.plan.plan_id) == {
+        settled: "applied",
+        in_effect: "applied",
+        lost: "already_applied",
+    }
+    assert world.sandbox.snapshot() == before

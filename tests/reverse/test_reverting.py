@@ -46,7 +46,7 @@ def outcome(change: Change, result: Result = Result.APPLIED, **answered: str | N
     )
 
 
-def revert(changes: Sequence[Change], outcomes: Sequence[Outcome], **options: bool) -> Reverted:
+def revert(changes: Sequence[Change], outcomes: Sequence[Outcome], **options: Any) -> Reverted:
     return revert_plan(PLAN, changes, {each.number: each for each in outcomes}, **options)
 
 
@@ -119,6 +119,22 @@ def test_it_says_what_stays() -> None:
     assert "deleted: 1. They cannot come back" in deleted
     assert "created: 1. They stay" in created
     assert "cannot go back: 2" in unknown
+    assert "not attempted: 1." in not_attempted
+
+
+def test_of_what_may_be_in_effect_updates_go_back_and_the_others_are_told() -> None:
+    changes = [
+        Change(0, Op.CREATE, None, external_id="new", asked={"external_id": "new", "country": "DE"}),
+        Change(1, Op.DELETE, "cus_d", before={"name": "D"}),
+        update(2, {"name": "Ann"}, {"name": "Anna"}, "cus_e"),
+        update(3, {"name": "Bob"}, {"name": "Bo"}, "cus_f"),
+    ]
+    reverted = revert(changes, [], in_doubt={0, 1, 2})
+    (back,) = reverted.changes
+    assert (back.customer_id, back.asked, back.before) == ("cus_e", {"name": "Ann"}, {"name": "Anna"})
+    doubt, not_attempted = reverted.notes
+    assert "may be in effect" in doubt
+    assert ": 2. Apply that plan again" in doubt
     assert "not attempted: 1." in not_attempted
 
 
