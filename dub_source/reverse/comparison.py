@@ -147,6 +147,13 @@ class Comparison:
         """How many rows name nobody."""
         return self._count(f"SELECT count(*) FROM desired d ANTI JOIN living m ON d.key = m.{self._key}")
 
+    def nobodies(self) -> Iterator[dict[str, Any]]:
+        """Rows that name nobody and do not ask for a delete: ``row`` and ``key``."""
+        yield from self._read(
+            f"SELECT d.row, d.key FROM desired d ANTI JOIN living m ON d.key = m.{self._key} "
+            "WHERE d.op <> 'delete'"
+        )
+
     def differing(self, columns: Sequence[str], clear: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Customers to update, of whom a column at least differs from what is desired.
 

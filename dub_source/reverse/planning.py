@@ -115,6 +115,7 @@ def plan_changes(
         drafts = [*_updates(sync, comparison), *_creations(sync, comparison)]
         deletes = [*_deletes(sync, comparison)]
         _check_claims(comparison, drafts, deletes)
+        _check_absence(sync, comparison, deletes)
         living, unmatched = comparison.living, comparison.unmatched
     row_guards.check_values(drafts)
     guards.check_deletes(
@@ -259,6 +260,27 @@ def _check_claims(comparison: Comparison, drafts: Sequence[Draft], deletes: Sequ
     row_guards.check_claims(twice)
     row_guards.check_holders(holders)
     row_guards.check_spelling(spelled)
+
+
+def _check_absence(sync: Sync, comparison: Comparison, deletes: Sequence[Draft]) -> None:
+    """Nobody is deleted for being absent whom a row names in another spelling."""
+    absent = {
+        _meant(change.external_id if sync.key == "external_id" else change.customer_id): change.customer_id
+        for change in (each.change for each in deletes if each.row is None)
+    }
+    if absent:
+        row_guards.check_spelling(
+            [
+                row_guards.Holder(row["row"], sync.key, customer_id or "", deleted=True)
+                for row in comparison.nobodies()
+                if (customer_id := absent.get(_meant(row["key"]))) is not None
+            ]
+        )
+
+
+def _meant(key: str | None) -> str:
+    """Keys that a person may take for one have equal forms."""
+    return alike((key or "").strip())
 
 
 def _passed(sync: Sync, deletes: int, living: int) -> tuple[str, ...]:

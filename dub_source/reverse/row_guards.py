@@ -29,7 +29,7 @@ class Holder:
 
     Attributes:
         row: of the desired state; None where none asks.
-        column: ``external_id`` or ``stripe_customer_id``.
+        column: ``external_id`` or ``stripe_customer_id``, or the key.
         customer_id: who has it, and will have it until the deletes.
         deleted: whether the plan deletes that customer.
     """
@@ -162,7 +162,7 @@ def check_holders(holders: Iterable[Holder]) -> None:
 
 
 def check_spelling(holders: Sequence[Holder]) -> None:
-    """Raise ConflictingClaims for rows that ask for what a customer to delete has in another spelling.
+    """Raise ConflictingClaims for rows that hold what a customer to delete has in another spelling.
 
     Dub's database takes both for one value (recorded). It would refuse the row, and then the customer would
     be deleted: the one whom the row means.
@@ -173,8 +173,7 @@ def check_spelling(holders: Sequence[Holder]) -> None:
         rows = _rows([each.row for each in holders if each.row is not None])
         raise ConflictingClaims(
             f"The {columns} in {rows} differs only in case, accents or blanks from that of customers whom "
-            f"the same plan deletes ({customers}), and Dub takes both for one: spell it in these rows as Dub "
-            "does."
+            f"the same plan deletes ({customers}), and may mean them: spell it in these rows as Dub does."
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from dub_source import runs
-from dub_source.cli import dub_source
+from dub_source.cli.commands import dub_source
 from dub_source.destinations.duckdb_file import DuckDBFile
 from dub_source.errors import DestinationError, InvalidArgument, OtherWorkspace, TooManyDeletes
 from dub_source.failures import ExitCode, explain

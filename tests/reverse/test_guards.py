@@ -185,6 +185,23 @@ def test_who_comes_back_in_another_spelling_is_not_deleted(theirs: str, wanted: 
     assert len(plan(row, sync_mode="mirror", **options).changes) == 1
 
 
+@pytest.mark.parametrize("spelled", ("CUS_B", "cus_b ", " cus_b"))
+def test_whom_a_row_names_in_another_spelling_is_not_absent(spelled: str) -> None:
+    rows = ({"key": "cus_a", "name": "A"}, {"key": spelled, "name": "B"})
+    text = refusal(errors.ConflictingClaims, *rows, sync_mode="mirror", owned=_ids("cus_a", "cus_b"))
+    assert "The id in row 2 differs only in case, accents or blanks" in text
+    assert "(cus_b)" in text
+    # Nobody is created by it, so that no claim tells.
+    known = [*KNOWN, customer("cus_m", external_id="ext-M")]
+    row: Row = {"key": "ext-m", "op": "update", "name": "M"}
+    options: dict[str, Any] = {"key": "external_id", "known": known, "owned": _ids("cus_m")}
+    text = refusal(errors.ConflictingClaims, row, sync_mode="mirror", **options)
+    assert "The external_id in row 1 differs only" in text
+    # A row that asks for the delete, in whichever spelling, and one that is somebody else's, stop nothing.
+    assert len(plan({**row, "op": "delete"}, sync_mode="mirror", **options).changes) == 1
+    assert len(plan({**row, "key": "ext-n"}, sync_mode="mirror", **options).changes) == 1
+
+
 def test_a_swap() -> None:
     rows = [{"key": f"cus_{one}", "external_id": f"ext-cus_{other}"} for one, other in ("ab", "ba")]
     assert "2 customers (rows 1 and 2) exchange" in refusal(errors.SwapRefused, *rows)
