@@ -77,7 +77,9 @@ def check_query(query: str, dialect: str) -> None:
     writing = (exp.DML, exp.DDL, exp.Into, exp.Lock, exp.Command, exp.Drop)
     with _quiet_sqlglot():
         try:
-            statements = [each for each in sqlglot.parse(query, dialect=dialect or None) if each is not None]
+            # A comment behind the last semicolon is parsed as one more.
+            parsed = sqlglot.parse(query, dialect=dialect or None)
+            statements = [each for each in parsed if each and not isinstance(each, exp.Semicolon)]
         except (sqlglot.errors.SqlglotError, RecursionError, ValueError):
             raise SettingsError(
                 "The query of a sync cannot be read as SQL of this destination: correct it, "

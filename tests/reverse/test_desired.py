@@ -333,7 +333,12 @@ def test_an_erasure_list_needs_nothing_but_the_key(save: Save) -> None:
 def test_a_table_a_view_and_a_query(pipeline: dlt.Pipeline) -> None:
     mapping = {"name": "full_name", "external_id": "user_id"}
     expected = [("cus_1", None, "Ann", "7"), ("cus_2", None, None, "8")]
-    for source in ({"table": "crm.people"}, {"table": "warehouse.CRM.People"}, {"query": "FROM crm.people;"}):
+    for source in (
+        {"table": "crm.people"},
+        {"table": "warehouse.CRM.People"},
+        {"query": "FROM crm.people;"},
+        {"query": "FROM crm.people; -- all of them\n/* ; */"},
+    ):
         desired = read_desired(Sync(**source, mapping=mapping), pipeline=pipeline)  # type: ignore[arg-type]
         assert sorted(row[1:] for row in rows(desired)) == expected
         assert ignored_columns(desired) == ("email",)
