@@ -1,7 +1,7 @@
 """By what somebody names the persons who are to be erased."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from dub_source.errors import InvalidArgument, SettingsError
@@ -20,12 +20,18 @@ class Named:
         emails: whatever the case of their letters.
     """
 
-    ids: tuple[str, ...] = field(default=(), repr=False)
-    external_ids: tuple[str, ...] = field(default=(), repr=False)
-    emails: tuple[str, ...] = field(default=(), repr=False)
+    ids: Sequence[str] = field(default=(), repr=False)
+    external_ids: Sequence[str] = field(default=(), repr=False)
+    emails: Sequence[str] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         """Raise InvalidArgument for nothing, an empty one, one that is no text, and an external id as id."""
+        for each in fields(self):
+            names = getattr(self, each.name)
+            # A text is a sequence of texts, too: "17" would be the persons 1 and 7.
+            if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+                raise InvalidArgument(f"The {each.name} of persons must be a list of texts.")
+            object.__setattr__(self, each.name, tuple(names))
         given = (*self.ids, *self.external_ids, *self.emails)
         if not given:
             raise InvalidArgument("Nobody is named: give ids, external ids or email addresses.")

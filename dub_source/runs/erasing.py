@@ -76,7 +76,7 @@ def erase(
         DestinationError: if something could not be removed; the same again goes on.
         DubError: for everything else that a person can do something about.
     """
-    named = Named(tuple(ids), tuple(external_ids), tuple(emails))
+    named = Named(ids, external_ids, emails)
     with pushing(target, pipelines_dir, options) as place:
         erasure = _Erasure(
             place,

@@ -271,6 +271,18 @@ def test_half_characters_are_nobodys(push_world: PushWorld) -> None:
             erase(push_world, **{names: ["\udcff@example.com"]})
 
 
+def test_a_text_in_place_of_a_list_is_not_a_list_of_letters(push_world: PushWorld) -> None:
+    one, two = push_world.sandbox.ids()[:2]
+    push_world.sandbox.change(one, external_id="1")
+    push_world.sandbox.change(two, external_id="7")
+    for names in ("ids", "external_ids", "emails"):
+        with pytest.raises(InvalidArgument, match=f"The {names} of persons must be a list"):
+            erase(push_world, **{names: "17"})
+        with pytest.raises(InvalidArgument, match=f"The {names} of persons must be a list"):
+            erase(push_world, **{names: [17]})
+    assert {one, two} <= set(push_world.sandbox.ids())
+
+
 @pytest.mark.slow
 def test_a_delete_that_was_rejected_is_sent_again(push_world: PushWorld) -> None:
     world = push_world
