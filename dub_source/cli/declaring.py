@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dub_source.reverse.sync_file import Sync
 
-_FILES = (".parquet", ".csv", ".jsonl")
+_FILES = (".parquet", ".csv", ".jsonl", ".ndjson")
+_OTHER_FILES = (".tsv", ".txt", ".xls", ".xlsx", ".gz", ".zip")
+"""Handed in as well, and nobody's names of tables: what reads files says which it reads."""
 _QUERY = re.compile(r"\s*(--[^\n]*\n\s*|/\*.*?\*/\s*)*\(*\s*(select|with)\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -45,7 +47,7 @@ def _kind(source: str) -> str:
     if _QUERY.match(source):
         return "query"
     text = source.strip()
-    if text.lower().endswith(_FILES) or "/" in text or "\\" in text:
+    if text.lower().endswith(_FILES + _OTHER_FILES) or "/" in text or "\\" in text:
         return "file"
     return "table"
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from glob import glob
 from typing import TYPE_CHECKING, Any
 
 from dub_source.errors import DestinationError, DubError, SettingsError
@@ -55,7 +56,14 @@ def _statement(source: Source, client: Any) -> str:
     if source.query is not None:
         check_query(source.query, str(client.capabilities.sqlglot_dialect or ""))
         return source.query
-    *outer, name = (source.table or "").split(".")
+    table = source.table or ""
+    # DuckDB takes the name of a table that is not there for that of a file, and guesses what its cells are.
+    if client.capabilities.sqlglot_dialect == "duckdb" and glob(table):  # noqa: PTH207
+        raise SettingsError(
+            f"There is a file {table} here, and a table is asked for: name the file as one, in a format that "
+            "is read without guessing (.parquet, .csv, .jsonl), or select from the table in a query."
+        )
+    *outer, name = table.split(".")
     path = client.make_qualified_table_name_path(
         name,
         dataset_name=outer[-1] if outer else None,

@@ -74,9 +74,9 @@ class Source:
                 "The table of a sync must be a name such as people or crm.people: correct it, "
                 "or select from the table in a query."
             )
-        if self.file is not None and _ADDRESS.match(self.file):
+        if self.query is None and _ADDRESS.match(text):
             raise SettingsError(
-                "The file of a sync must be on this machine, and this is an address: "
+                f"The {given[0]} of a sync must not be somewhere else, and this is an address: "
                 "download it first, or load it into the warehouse and name the table."
             )
 

@@ -59,6 +59,14 @@ def test_what_is_saved_by_mistake_is_one_sentence_and_no_plan(world: PushWorld) 
         "a CSV file that is called Parquet": ("a.parquet", text.encode(), "cannot be read"),
         "a JSON array": ("a.jsonl", json.dumps([{"id": one, "email": ANN}]).encode(), "Row 1"),
         "JSON over several lines": ("a.jsonl", json.dumps({"id": one}, indent=1).encode(), "Row 1"),
+        "tabs, and called so": (
+            "a.tsv",
+            text.replace(",", "\t").encode(),
+            "must be Parquet, CSV or JSON lines",
+        ),
+        "a workbook": ("a.xlsx", b"PK\x03\x04", "must be Parquet, CSV or JSON lines"),
+        "a packed file": ("a.csv.gz", b"\x1f\x8b", "must be Parquet, CSV or JSON lines"),
+        "a JSON array, and called so": ("a.json", b'[{"id": "1", "name": "x"}]', "There is a file a.json"),
         "an object within": (
             "a.jsonl",
             json.dumps({"id": {"$oid": one}, "name": "x"}).encode(),

@@ -1,5 +1,6 @@
 """The desired state: what people hand in, and what becomes of it."""
 
+import gzip
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -432,6 +433,18 @@ def test_a_table_that_is_not_there(pipeline: dlt.Pipeline) -> None:
     assert "outside of the dataset dub" in refused(Sync(table="nowhere.people"), pipeline=pipeline)
     assert refused(Sync(table="elsewhere.crm.people"), pipeline=pipeline)
     assert "there is none" in refused(Sync(table="crm.people"))
+
+
+@pytest.mark.parametrize("name", ("people.tsv", "people.ndjson", "peo*.tsv", "people.csv.gz"))
+def test_a_table_is_never_a_file(
+    name: str, pipeline: dlt.Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # DuckDB would read it, and make 12 of 0012.
+    (tmp_path / "people.tsv").write_text("id\texternal_id\ncus_1\t0012\n", encoding="utf-8")
+    (tmp_path / "people.ndjson").write_text('{"id": "cus_1", "external_id": 0.10}\n', encoding="utf-8")
+    (tmp_path / "people.csv.gz").write_bytes(gzip.compress(b"id,external_id\ncus_1,0012\n"))
+    monkeypatch.chdir(tmp_path)
+    assert f"There is a file {name}" in refused(Sync(table=name), pipeline=pipeline)
 
 
 def test_a_warehouse_that_cannot_be_opened(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def test_an_undeclared_one_is_named_after_its_source() -> None:
         ({"table": "SELECT * FROM a.b.c, d.e.f"}, "people or crm.people"),
         ({"file": "https://example.test/names.csv"}, "download it"),
         ({"file": "s3://bucket/names.csv"}, "download it"),
+        ({"table": "s3://bucket/names.csv"}, "download it"),
         ({"file": "file:///names.csv"}, "download it"),
         ({"table": "a", "key": "email"}, "id, external_id"),
         ({"table": "a", "key": "externalid"}, "did you mean external_id"),
