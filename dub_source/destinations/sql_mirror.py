@@ -39,6 +39,7 @@ class SqlMirror:
         names = {"customers": table, "history": history_of(table)}
         self._tables = SqlTables(pipeline, names, called=f"The table {table} or its history")
         self._columns = self._tables.columns
+        self._loaded = {part: _loaded_columns(pipeline, name) for part, name in names.items()}
 
     @property
     def exists(self) -> bool:
@@ -58,7 +59,7 @@ class SqlMirror:
         return self._by_id("customers", KNOWN, ids)
 
     def rows(self, ids: Sequence[str]) -> pa.Table:
-        """Some customers with all their columns, in the types in which they are loaded."""
+        """Some customers with all columns that are loaded, in the types in which they are loaded."""
         return self._by_id("customers", self._full_schema("customers"), ids)
 
     def columns(self, names: Sequence[str]) -> Iterator[pa.Table]:
@@ -142,7 +143,10 @@ class SqlMirror:
     def _full_schema(self, part: str) -> pa.Schema:
         types = {field.name: field.type for field in arrow_schema(expanded=True)}
         types |= SYSTEM_COLUMNS | HISTORY_COLUMNS
-        return pa.schema([(name, types.get(name, pa.string())) for name in self._columns[part]])
+        loaded = self._loaded[part] or self._columns[part]
+        # Written back, a column of others would become one that dlt loads, and nulls with every update.
+        names = [name for name in self._columns[part] if name in loaded]
+        return pa.schema([(name, types.get(name, pa.string())) for name in names])
 
     def _by_id(self, part: str, schema: pa.Schema, ids: Sequence[str], condition: str = "") -> pa.Table:
         if not self._columns[part]:
@@ -168,6 +172,15 @@ class SqlMirror:
 
     def _read(self, schema: pa.Schema, query: str, *parameters: Any) -> Iterator[pa.Table]:
         return self._tables.read(schema, query, *parameters, others=KNOWN.names)
+
+
+def _loaded_columns(pipeline: "dlt.Pipeline", table: str) -> set[str]:
+    """The columns that runs have loaded, in lower case; none where nothing is known of them.
+
+    Others may have added columns of their own to the table.
+    """
+    stored = [schema.tables[table] for schema in pipeline.schemas.values() if table in schema.tables]
+    return {name.lower() for each in stored for name in each["columns"]}
 
 
 def _gone(table: str) -> str:
