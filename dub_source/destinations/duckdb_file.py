@@ -144,11 +144,20 @@ class DuckDBFile:
         rewrite(self)
         return True
 
+    def _no_database(self) -> str:
+        return f"The file {self.shown} is not a DuckDB database: name another one with --database."
+
     def _open_once(self, *, existed: bool) -> None:
         import duckdb
 
         try:
             with patiently(lambda: duckdb.connect(str(self.path))) as connection:
+                # A .csv, .parquet or .json file becomes a view in memory, and a load into that would be lost.
+                [(file,)] = connection.execute(
+                    "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+                ).fetchall()
+                if file is None:
+                    raise DestinationError(self._no_database())
                 if not existed:
                     self._remove_unless_used(connection)
         except duckdb.Error as error:
@@ -215,7 +224,7 @@ class DuckDBFile:
         if trouble := out_of_room(error):
             return f"{trouble}, then run the same again: the database file {self.shown} cannot be opened."
         if "not a valid DuckDB database" in text:
-            return f"The file {self.shown} is not a DuckDB database: name another one with --database."
+            return self._no_database()
         if "ermission" in text or "Cannot open" in text or "ead-only" in text:
             return (
                 f"The database file {self.shown} cannot be opened: "

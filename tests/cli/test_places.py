@@ -61,12 +61,14 @@ def test_a_destination_without_merge(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 def test_database_files_that_cannot_work(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "text.duckdb").write_text("not a database")
+    (tmp_path / "rows.csv").write_text("id,name\n1,Ann\n")
     (tmp_path / "folder.duckdb").mkdir()
     (tmp_path / "loop.duckdb").symlink_to("loop.duckdb")
     for name, words in {
         "missing/rows.duckdb": "does not exist",
         "folder.duckdb": "is a folder",
         "text.duckdb": "not a DuckDB database",
+        "rows.csv": "not a DuckDB database",  # DuckDB opens it, as a view in memory
         "dub.duckdb": "have one name",
         "Dub.duckdb": "have one name",
         ":memory:": "gone after the load",
@@ -80,7 +82,7 @@ def test_database_files_that_cannot_work(run: Run, sandbox: Sandbox, tmp_path: P
     assert sandbox.requests == []
     assert (tmp_path / "text.duckdb").read_text() == "not a database"
     left = {path.name for path in tmp_path.iterdir()} - {"dlt-data"}
-    assert left == {"folder.duckdb", "loop.duckdb", "text.duckdb"}
+    assert left == {"folder.duckdb", "loop.duckdb", "rows.csv", "text.duckdb"}
 
 
 @pytest.mark.slow
