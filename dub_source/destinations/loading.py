@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dub_source.destinations.locks import writes_one_by_one, writing_alone
+from dub_source.destinations.restoring import restore
 from dub_source.errors import DestinationError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def load_extracted(pipeline: "dlt.Pipeline", tables: Sequence[str]) -> None:
     one_by_one = _ONE_BY_ONE if writes_one_by_one(pipeline) and not configured else {}
     with writing_alone(pipeline):
         try:
+            restore(pipeline)
             info = pipeline.load(**one_by_one)
         except BaseException:
             _empty_staging(pipeline, tables)

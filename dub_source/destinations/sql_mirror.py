@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dub_source.changes import HISTORY_COLUMNS, SYSTEM_COLUMNS
+from dub_source.destinations.restoring import loaded_columns
 from dub_source.destinations.sql_tables import SqlTables, chunks, placeholders
 from dub_source.schema import arrow_schema
 from dub_source.sync import BASELINE_LENGTH, KNOWN
@@ -39,7 +40,9 @@ class SqlMirror:
         names = {"customers": table, "history": history_of(table)}
         self._tables = SqlTables(pipeline, names, called=f"The table {table} or its history")
         self._columns = self._tables.columns
-        self._loaded = {part: _loaded_columns(pipeline, name) for part, name in names.items()}
+        self._loaded = {
+            part: loaded_columns(list(pipeline.schemas.values()), name) for part, name in names.items()
+        }
 
     @property
     def exists(self) -> bool:
@@ -133,10 +136,16 @@ class SqlMirror:
         return "{deleted_at} IS NULL" if "deleted_at" in self._columns["customers"] else "1 = 1"
 
     def _known(self, part: str) -> str:
-        """What to select for KNOWN; rows of a version that had no such column yet have null there."""
+        """What to select for KNOWN; rows of a version that had no such column yet have null there.
+
+        So have rows that lack values since somebody has dropped a column: they differ from what is read.
+        """
+        columns = set(self._columns[part])
+        if self._loaded[part] - columns:
+            columns.discard("row_hash")
         return ", ".join(
             # With a name: Postgres would call all of them ?column?, and dlt would see one of them.
-            f"{{{name}}}" if name in self._columns[part] else f"NULL AS {{{name}}}"
+            f"{{{name}}}" if name in columns else f"NULL AS {{{name}}}"
             for name in KNOWN.names
         )
 
@@ -172,15 +181,6 @@ class SqlMirror:
 
     def _read(self, schema: pa.Schema, query: str, *parameters: Any) -> Iterator[pa.Table]:
         return self._tables.read(schema, query, *parameters, others=KNOWN.names)
-
-
-def _loaded_columns(pipeline: "dlt.Pipeline", table: str) -> set[str]:
-    """The columns that runs have loaded, in lower case; none where nothing is known of them.
-
-    Others may have added columns of their own to the table.
-    """
-    stored = [schema.tables[table] for schema in pipeline.schemas.values() if table in schema.tables]
-    return {name.lower() for each in stored for name in each["columns"]}
 
 
 def _gone(table: str) -> str:
