@@ -24,6 +24,8 @@ _FORMATS = (
 )
 _LONGEST_DATASET = 50
 """Postgres cuts names after 63 bytes, and dlt adds ``_staging`` to this one."""
+_STAGING = "_staging"
+"""So end the datasets in which dlt lets rows wait, and whose tables it empties with every load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,8 @@ def _configuration(destination: Any, target: Target) -> Any:
 def check_dataset(name: str) -> None:
     """Allow only names that dlt and the destination leave as they are, so that what is said is where it is.
 
+    Nor that of the staging dataset of another one: each load into that one would empty it, history and all.
+
     Raises:
         SettingsError: for any other.
     """
@@ -199,6 +203,11 @@ def check_dataset(name: str) -> None:
         raise SettingsError(
             f"The dataset {name!r} is a word that SQL keeps for itself, so that queries would need quotes: "
             "choose another name, such as dub."
+        )
+    if name.endswith(_STAGING):
+        raise SettingsError(
+            f"The dataset {name!r} is where rows on their way into {name.removesuffix(_STAGING)} wait, and "
+            f"is emptied by every load into that: choose a name that does not end with {_STAGING}."
         )
 
 

@@ -92,7 +92,14 @@ def test_datasets_that_would_not_keep_their_name(run: Run, sandbox: Sandbox, nam
     assert sandbox.requests == []
 
 
-@pytest.mark.parametrize("name", ("dub", "my_data", "_raw2", "main"))
+def test_a_dataset_that_loads_into_another_one_would_empty(run: Run, sandbox: Sandbox) -> None:
+    result = run("load", "--dataset", "dub_acme_staging")
+    assert result.exit_code == 2
+    assert "emptied by every load" in sentence(result)
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("name", ("dub", "my_data", "_raw2", "main", "staging"))
 def test_datasets_that_keep_it(run: Run, tmp_path: Path, name: str) -> None:
     result = run("load", "--dataset", name, "--json")
     assert result.exit_code == 0

@@ -136,6 +136,7 @@ def test_keys_are_not_shown(project: Project) -> None:
         ('[sources.dub.workspaces.acme]\napi_key = " "', "", "api_key of the workspace acme is empty"),
         ('[sources.dub.workspaces.acme]\napi_key = "dub_1"\npage_size = "x"', "", "value of the wrong type"),
         ('[sources.dub.workspaces.acme]\napi_key = "dub_1"\ndataset = "A-b"', "", "cannot have the dataset"),
+        ('[sources.dub.workspaces.staging]\napi_key = "dub_1"', "", "staging cannot have the dataset"),
         (
             '[sources.dub.workspaces.a]\napi_key = "dub_1"\n[sources.dub.workspaces.b]\napi_key = "dub_1"',
             "",
