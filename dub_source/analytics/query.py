@@ -118,7 +118,8 @@ def _parsed(view: View, columns: Mapping[str, Collection[str]]) -> "exp.Query":
             parent.set("expressions", [*others[:at], *map(exp.column, own), *others[at + 1 :]])
         elif column.name in view.optional and column.name not in columns[source]:
             column.replace(exp.cast(exp.null(), "text"))
-    outside = exp.select(*select.named_selects).from_(MARK)
+    # As columns: a text would be parsed, and a column of others may be called anything.
+    outside = exp.select(*map(exp.column, select.named_selects)).from_(MARK)
     # Those of the query come first, and beside it: not every dialect has WITH within WITH.
     for cte in select.ctes:
         outside = outside.with_(cte.alias, as_=cte.this)

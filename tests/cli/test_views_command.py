@@ -69,6 +69,14 @@ def test_what_is_left_out_and_what_is_in_the_way_is_said(run: Run, start_sandbox
     assert query("FROM dub.churn") == [(1,)]
 
 
+def test_a_column_of_others_may_be_called_anything(run: Run, start_sandbox: StartSandbox) -> None:
+    load(start_sandbox(30))
+    query("""ALTER TABLE dub.customers ADD COLUMN "my score, a""b {c}" INTEGER DEFAULT 5""")
+    made = run()
+    assert (made.exit_code, made.stderr) == (0, "")
+    assert query("""SELECT DISTINCT "my score, a""b {c}" FROM dub.customers_current""") == [(5,)]
+
+
 def test_the_printed_sql_makes_the_same_views_and_printing_makes_none(
     run: Run, start_sandbox: StartSandbox
 ) -> None:
