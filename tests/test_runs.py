@@ -33,6 +33,7 @@ from dub_source.failures import ExitCode, Terminated, describe, explain
 from dub_source.sandbox import Fault, Sandbox
 from tests.conftest import StartSandbox
 from tests.sync.world import AtTheEnd
+from tests.warehouses.duckdb_file import open_elsewhere
 
 Load = Callable[..., runs.LoadResult]
 SCRIPT = Path(sys.executable).parent / "dub-source"
@@ -123,26 +124,17 @@ def test_a_load_into_the_same_file_from_another_working_folder_ends_with_one_sen
         waiting.set()
         go_on.wait(60)
 
-    code = (
-        "import duckdb, sys; c = duckdb.connect('rows.duckdb'); print('open', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with pytest.raises(DestinationError, match="in use by another program"):
-            load(pipelines_dir=tmp_path / "elsewhere")
-        holder.communicate(b"")
+    file = tmp_path / "rows.duckdb"
+    with (
+        open_elsewhere(file),
+        pytest.raises(DestinationError, match="in use by another program"),
+    ):
+        load(pipelines_dir=tmp_path / "elsewhere")
     thread = threading.Thread(target=lambda: held.append(load(act=pause)))
     thread.start()
     assert waiting.wait(60)
-    with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as reader:
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == b"open\n", "nobody is kept out while customers are read"
-        reader.communicate(b"")
+    with open_elsewhere(file):
+        pass  # Nobody is kept out while customers are read.
     go_on.set()
     thread.join()
     assert held[0].rows == 120

@@ -1,7 +1,5 @@
 """Views in a destination: made, kept right by loads, dropped, and never over something else."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from dub_source.failures import ExitCode, explain
 from dub_source.runs import ViewsResult
 from dub_source.sandbox.model import Customer
 from tests.sync.world import World
+from tests.warehouses.duckdb_file import open_elsewhere
 
 pytestmark = pytest.mark.only("duckdb", "postgres")  # a lake has no views
 OTHERS = [name for name in VIEWS if name != "customers_validity"]
@@ -235,18 +234,11 @@ def test_persons_are_erased_with_views_there(world: World) -> None:
 @pytest.mark.only("duckdb")
 def test_a_file_that_somebody_has_open_is_a_sentence(world: World) -> None:
     world.load()
-    file = world.warehouse.target.database
-    holding = (
-        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", holding, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "open\n"
-        with pytest.raises(Exception, match="lock") as caught:
-            create(world)
-        holder.communicate("")
+    with (
+        open_elsewhere(world.warehouse.target.database),
+        pytest.raises(Exception, match="lock") as caught,
+    ):
+        create(world)
     failure = explain(caught.value)
     assert failure.exit_code == ExitCode.DESTINATION, failure
     assert "is in use" in failure.sentence or "open" in failure.sentence

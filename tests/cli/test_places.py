@@ -1,6 +1,5 @@
 """One sentence and an exit code for destinations and files that cannot be loaded into."""
 
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +8,7 @@ import pytest
 
 from dub_source.sandbox import Sandbox
 from tests.cli.conftest import Run, sentence
+from tests.warehouses.duckdb_file import open_elsewhere
 
 
 @pytest.mark.parametrize(
@@ -87,16 +87,8 @@ def test_database_files_that_cannot_work(run: Run, sandbox: Sandbox, tmp_path: P
 
 @pytest.mark.slow
 def test_a_database_that_another_process_has_open(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
-    code = (
-        "import duckdb, sys; c = duckdb.connect('rows.duckdb'); print('open', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"open\n"
+    with open_elsewhere(tmp_path / "rows.duckdb"):
         result = run("load", "--database", "rows.duckdb")
-        holder.communicate(b"")
     assert result.exit_code == 6
     assert "in use by another program" in sentence(result)
     assert sandbox.requests == []

@@ -1,6 +1,8 @@
 """A database file of DuckDB."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -12,6 +14,7 @@ import duckdb
 from dub_source.destinations import Target
 from tests.warehouses import DATASET, Row
 
+_HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
 _TABLES = "SELECT schema_name || '.' || table_name FROM duckdb_tables() ORDER BY 1"
 
 
@@ -30,6 +33,20 @@ def _looking_into(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
     finally:
         _engine().execute("DETACH looked_into")
+
+
+@contextmanager
+def open_elsewhere(file: Path) -> Iterator[None]:
+    """Another process has the file open, and could open it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        try:
+            yield
+        finally:
+            holder.communicate(b"")
 
 
 class DuckDBWarehouse:
