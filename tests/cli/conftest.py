@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from dub_source import runs
 from dub_source.cli.commands import dub_source
+from dub_source.destinations import Target
 from dub_source.sandbox import Sandbox
 from tests.conftest import StartSandbox
 
@@ -28,10 +30,17 @@ def sandbox(start_sandbox: StartSandbox, monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @pytest.fixture
 def run(sandbox: Sandbox) -> Run:
-    def invoke(*arguments: str) -> Result:
-        return CliRunner().invoke(dub_source, list(arguments), catch_exceptions=False)
-
     return invoke
+
+
+def invoke(*arguments: str) -> Result:
+    """The command in this process."""
+    return CliRunner().invoke(dub_source, list(arguments), catch_exceptions=False)
+
+
+def load(sandbox: Sandbox, target: Target | None = None, **options: Any) -> None:
+    """From there with its own key, which the commands that look do not have."""
+    runs.load(target or Target(), api_key=sandbox.key(), base_url=sandbox.url, **options)
 
 
 def sentence(result: Result) -> str:

@@ -2,36 +2,23 @@
 
 import json
 import re
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from dub_source import runs
-from dub_source.cli.commands import dub_source
 from dub_source.destinations import Target
 from dub_source.reverse.sync_file import Sync
-from dub_source.sandbox import Sandbox
+from tests.cli.conftest import Run, invoke, load
 from tests.conftest import StartSandbox
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command, in a folder of its own and without a key."""
     monkeypatch.chdir(tmp_path)
-
-    def invoke(*arguments: str) -> Result:
-        return CliRunner().invoke(dub_source, ["status", *arguments], catch_exceptions=False)
-
-    return invoke
-
-
-def load(sandbox: Sandbox, target: Target | None = None, **options: Any) -> None:
-    runs.load(target or Target(), api_key=sandbox.key(), base_url=sandbox.url, **options)
+    return partial(invoke, "status")
 
 
 def test_a_place_that_nothing_was_loaded_into(run: Run, tmp_path: Path) -> None:
