@@ -87,7 +87,10 @@ def _opened(target: Target) -> Opened:
         return _lake(target)
     for strategy in get_args(MergeStrategy):
         if strategy in strategies:
-            place = f"{target.destination} {_location(destination, target)}"
+            config = _configuration(destination, target)
+            _check_database(config)
+            # A fingerprint is of the host alone with some destinations; the text has the database, too.
+            place = f"{target.destination} {config.fingerprint()} {config}"
             return Opened(destination, strategy, Server(place))
     raise DestinationError(
         f"The destination {target.destination!r} cannot merge rows by their id, which this load needs: "
@@ -165,18 +168,17 @@ def _packages(name: str) -> Iterator[None]:
         ) from None
 
 
-def _location(destination: Any, target: Target) -> str:
-    """Where the configuration of a destination leads."""
-    config = _configuration(destination, target)
+def _check_database(config: Any) -> None:
+    """Refuse SQLite, of which dlt says that it can merge.
+
+    Seen: moments come back as texts without a zone, and a view in a dataset, which is an attached file, keeps
+    SQLite from opening that file ever again ("malformed database schema").
+    """
     if getattr(config.credentials, "drivername", "") == "sqlite":
-        # Seen: moments come back as texts without a zone, and a view in a dataset, which is an attached
-        # file, keeps SQLite from opening that file ever again ("malformed database schema").
         raise DestinationError(
             "SQLite cannot hold what this tool writes (moments with a zone, views beside the tables): "
             "use duckdb, a file as well."
         )
-    # A fingerprint is of the host alone with some destinations; the text has the database, too.
-    return f"{config.fingerprint()} {config}"
 
 
 def _configuration(destination: Any, target: Target) -> Any:
