@@ -171,7 +171,7 @@ def test_latency_is_added_to_every_answer_and_not_one_after_the_other(
     for api in apis:
         assert api.connection.getresponse().read()
     seconds = time.monotonic() - began
-    assert 0.2 <= seconds < 0.75
+    assert 0.15 < seconds < 0.75  # uvloop counts whole milliseconds, and may wake a little early
 
 
 def test_it_ends_at_once_although_a_request_is_under_way() -> None:
